@@ -1,0 +1,87 @@
+"""What the hub says to a device: answers, receipts, policies and commands, all signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from annotated_types import Len
+
+from kokubus.messages import At, Count, Name, PolicyNumber, Range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDecided:
+    """The hub's answer to a tap; where ``recorded`` holds it is also the tap's receipt.
+
+    ``detail`` carries what the reason needs (``from``, ``since``, ``until``, ``where``).
+    """
+
+    kind: ClassVar[str] = "access_decided"
+    tap: Name
+    granted: bool
+    reason: Name
+    detail: Mapping[str, int | str] = field(default_factory=dict)
+    policy: PolicyNumber | None = None
+    recorded: bool = True
+    epoch: Name
+    seq: Count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """These numbers of this epoch are durable at the hub, or rejected for good."""
+
+    kind: ClassVar[str] = "receipt"
+    epoch: Name
+    ranges: Annotated[tuple[Range, ...], Len(0, 2000)]
+    rejected: tuple[Count, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySnapshot:
+    """All rights at a device's doors; retained. ``content`` is `access.Policy` as JSON."""
+
+    kind: ClassVar[str] = "policy"
+    number: PolicyNumber
+    sha256: Annotated[str, Len(64, 64)]
+    issued_at: At
+    content: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDelta:
+    """What changed since ``base``; ``sha256`` is that of the whole new content."""
+
+    kind: ClassVar[str] = "policy_delta"
+    base: PolicyNumber
+    number: PolicyNumber
+    sha256: Annotated[str, Len(64, 64)]
+    issued_at: At
+    put: Mapping[str, Mapping[str, Any]]
+    drop: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRenewed:
+    """The policy you hold is still the one in force."""
+
+    kind: ClassVar[str] = "policy_renewed"
+    number: PolicyNumber
+    sha256: Annotated[str, Len(64, 64)]
+    issued_at: At
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnlockDoor:
+    """Draw the bolt once, for somebody the operator answers for."""
+
+    kind: ClassVar[str] = "unlock"
+    command: Name
+    door: Name
+
+
+Downlink: TypeAlias = (
+    AccessDecided | Receipt | PolicySnapshot | PolicyDelta | PolicyRenewed | UnlockDoor
+)

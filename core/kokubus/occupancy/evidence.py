@@ -1,0 +1,59 @@
+"""What the filter is told: somebody passed a door, a sensor was read, the room was closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from kokubus.messages import Instant, Side
+
+
+class Sensor(StrEnum):
+    """Where evidence about a room comes from; the keys of `Estimate.contributions`."""
+
+    BADGE = "badge"
+    BEAM = "beam"
+    CONTACT = "contact"
+    PIR = "pir"
+    CO2 = "co2"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Somebody passed a door of the room, as one sensor saw it.
+
+    ``sensor`` is badge, beam or contact. ``side`` is the way they went, seen from the room;
+    None where the sensor cannot tell. Badge, beam and contact within ten seconds are one
+    event: report each of them, `update` joins them.
+    """
+
+    at: Instant
+    sensor: Sensor
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pir:
+    """The state of a PIR motion sensor; send quiet states too, every half minute or so."""
+
+    at: Instant
+    fired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Co2:
+    """A CO2 concentration in ppm."""
+
+    at: Instant
+    ppm: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingReset:
+    """The room was found empty, or closed with nobody expected inside."""
+
+    at: Instant
+
+
+Evidence: TypeAlias = Passage | Pir | Co2 | ClosingReset

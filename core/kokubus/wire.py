@@ -1,0 +1,234 @@
+"""The only place that knows topics, JSON and signatures.
+
+A payload up is one JSON object: ``v``, ``kind``, the message's own fields and, for a fact,
+its ``stamp``. A payload down is such an object, a newline, and the base64url Ed25519
+signature (RFC 8032) over exactly the bytes before the newline; what is signed names the
+device, so a message for one door is worth nothing at another.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol, TypeVar, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from kokubus.downlinks import Downlink
+from kokubus.errors import SignatureError, UnknownKindError, WireError
+from kokubus.messages import DeviceStatus, Fact, Instant, PolicyWanted, Stamp, Uplink
+
+VERSION = 1
+ROOT = f"kokubus/v{VERSION}"
+UPLINK_LIMIT = 64 * 1024
+DOWNLINK_LIMIT = 8 * 1024 * 1024
+FACTS: Mapping[str, type] = {fact.kind: fact for fact in get_args(Fact)}
+UPLINKS: Mapping[str, type] = {kind.kind: kind for kind in get_args(Uplink)}
+DOWNLINKS: Mapping[str, type] = {kind.kind: kind for kind in get_args(Downlink)}
+_DEVICE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+T = TypeVar("T")
+
+
+class Signer(Protocol):
+    """`Ed25519PrivateKey`, as far as the wire needs it."""
+
+    def sign(self, data: bytes, /) -> bytes: ...
+
+
+class Verifier(Protocol):
+    """`Ed25519PublicKey`: raises any exception when the signature does not hold."""
+
+    def verify(self, signature: bytes, data: bytes, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A message as it arrived: from which device, with its stamp if it is a fact."""
+
+    device: str
+    message: Uplink
+    stamp: Stamp | None
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A verified message from the hub."""
+
+    id: str
+    at: Instant
+    expires_at: Instant
+    message: Downlink
+
+
+def up_topic(device: str, kind: str) -> str:
+    """Where a device publishes ``kind``."""
+    return f"{ROOT}/{device}/up/{kind}"
+
+
+def down_topic(device: str, kind: str) -> str:
+    """Where the hub publishes ``kind`` for a device."""
+    return f"{ROOT}/{device}/down/{kind}"
+
+
+def valid_device(name: str) -> bool:
+    """1-63 of a-z, 0-9 and '-', not beginning with '-'."""
+    return 0 < len(name) < 64 and name[0] != "-" and _DEVICE.issuperset(name)
+
+
+def device_of(topic: str) -> str:
+    """The device that published on an up topic; WireError for any other topic."""
+    parts = topic.split("/")
+    if len(parts) != 5 or "/".join(parts[:2]) != ROOT or parts[3] != "up":
+        raise WireError(f"topic {topic[:120]!r} is none of a device's; expected {ROOT}/<device>/up")
+    if not valid_device(parts[2]):
+        raise WireError(f"topic {topic[:120]!r} names no valid device")
+    return parts[2]
+
+
+def encode_up(message: Uplink, stamp: Stamp | None = None) -> bytes:
+    """JSON bytes of a message; a fact needs its stamp, nothing else may have one."""
+    if (message.kind in FACTS) != (stamp is not None):
+        raise WireError(f"{message.kind} {'needs a' if stamp is None else 'has no'} stamp")
+    head: dict[str, Any] = {"v": VERSION, "kind": message.kind}
+    if stamp is not None:
+        head["stamp"] = _dump(stamp)
+    return to_json(head | _dump(message))
+
+
+def decode_up(topic: str, payload: bytes) -> Up:
+    """Read what a device published.
+
+    Raises `WireError` for anything malformed or oversized and `UnknownKindError` for a kind or
+    version of another release; the sentence names the device and the field.
+    """
+    device = device_of(topic)
+    fields = _object(payload, UPLINK_LIMIT, device)
+    cls = _kind(fields, UPLINKS, device)
+    if not topic.endswith(f"/{fields['kind']}"):
+        raise WireError(f"{device}: a {fields['kind']} on topic {topic[:120]!r}")
+    stamp = _check(Stamp, fields.get("stamp"), device) if cls.kind in FACTS else None
+    return Up(device, _check(cls, fields, device), stamp)
+
+
+def encode_down(
+    message: Downlink,
+    *,
+    device: str,
+    message_id: str,
+    at: Instant,
+    expires_at: Instant,
+    kid: str,
+    signer: Signer,
+) -> bytes:
+    """Signed bytes of a message for one device, worthless from ``expires_at`` on."""
+    head = {
+        "v": VERSION,
+        "kind": message.kind,
+        "device": device,
+        "kid": kid,
+        "id": message_id,
+        "at": at,
+        "expires_at": expires_at,
+    }
+    body = to_json(head | {"body": _dump(message)})
+    return body + b"\n" + urlsafe_b64encode(signer.sign(body))
+
+
+def decode_down(payload: bytes, *, device: str, keys: Mapping[str, Verifier]) -> Down:
+    """Verify and read what the hub sent; expiry is for the caller's clock to judge.
+
+    Raises `SignatureError` if the bytes were not signed by one of ``keys`` for this device,
+    else `WireError` or `UnknownKindError`. Nothing is read before the signature holds but
+    the key's name.
+    """
+    body, mark, signature = payload.rpartition(b"\n")
+    if not mark:
+        raise SignatureError(f"{device}: a message from the hub without a signature")
+    fields = _object(body, DOWNLINK_LIMIT, device)
+    _verify(body, signature, keys.get(str(fields.get("kid"))), device)
+    if fields.get("device") != device:
+        raise SignatureError(f"{device}: a message signed for {fields.get('device')!r}")
+    cls = _kind(fields, DOWNLINKS, device)
+    head = _check(_Head, fields, device)
+    return Down(head.id, head.at, head.expires_at, _check(cls, fields.get("body"), device))
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    id: str
+    at: Instant
+    expires_at: Instant
+
+
+def dump(value: Any) -> Any:
+    """A dataclass of ours as plain JSON values, defaults left out."""
+    return _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True)
+
+
+def load(cls: type[T], value: Any, where: str) -> T:
+    """Plain JSON values as ``cls``; WireError names ``where`` and the field."""
+    return _check(cls, value, where)
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON encoding two ends can hash alike: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def is_live(message: Uplink) -> bool:
+    """Whether a message is about the device itself, outside its numbered record."""
+    return isinstance(message, DeviceStatus | PolicyWanted)
+
+
+def _verify(body: bytes, signature: bytes, key: Verifier | None, device: str) -> None:
+    if key is None:
+        raise SignatureError(f"{device}: a message signed with a key this door does not know")
+    try:
+        key.verify(urlsafe_b64decode(signature), body)
+    except Exception as error:
+        raise SignatureError(f"{device}: a message whose signature does not hold") from error
+
+
+def _object(payload: bytes, limit: int, device: str) -> dict[str, Any]:
+    if len(payload) > limit:
+        raise WireError(f"{device}: {len(payload)} bytes, over the limit of {limit}")
+    try:
+        fields = from_json(payload, allow_inf_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"{device}: not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise WireError(f"{device}: JSON, but no object")
+    return fields
+
+
+def _kind(fields: dict[str, Any], known: Mapping[str, type], device: str) -> Any:
+    version, kind = fields.get("v"), fields.get("kind")
+    if version != VERSION or not isinstance(kind, str) or kind not in known:
+        raise UnknownKindError(f"{device}: kind {str(kind)[:60]!r} of version {version!r}")
+    return known[kind]
+
+
+def _check(cls: type[T], value: Any, device: str) -> T:
+    try:
+        checked: T = _adapter(cls).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the message"
+        raise WireError(f"{device}: {where}: {first['msg']}") from error
+    return checked
+
+
+def _dump(value: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json")
+    return fields
+
+
+@cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)
