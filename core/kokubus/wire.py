@@ -12,7 +12,6 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +29,7 @@ FACTS: Mapping[str, type] = {fact.kind: fact for fact in get_args(Fact)}
 UPLINKS: Mapping[str, type] = {kind.kind: kind for kind in get_args(Uplink)}
 DOWNLINKS: Mapping[str, type] = {kind.kind: kind for kind in get_args(Downlink)}
 _DEVICE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 T = TypeVar("T")
 
 
@@ -229,6 +229,7 @@ def _dump(value: Any) -> dict[str, Any]:
     return fields
 
 
-@cache
 def _adapter(cls: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
