@@ -111,13 +111,13 @@ def _grant(reason: Reason, right: str | None = None) -> _Verdict:
     return _Verdict(True, reason, {}, right)  # noqa: FBT003 - the field is the verdict
 
 
-def _mode_holds(case: _Case, kind: ModeKind) -> bool:
-    now = case.now
+def mode_holds(door: DoorRules, kind: ModeKind, now: Moment) -> bool:
+    """Whether a mode is in force; with an untrusted clock a lockdown is and free passage not."""
     if not now.trusted:
-        return kind is ModeKind.LOCKDOWN and any(m.kind is kind for m in case.door.modes)
+        return kind is ModeKind.LOCKDOWN and any(mode.kind is kind for mode in door.modes)
     return any(
-        m.kind is kind and m.start <= now.at and (m.end is None or now.at < m.end)
-        for m in case.door.modes
+        mode.kind is kind and mode.start <= now.at and (mode.end is None or now.at < mode.end)
+        for mode in door.modes
     )
 
 
@@ -127,16 +127,20 @@ def _door(case: _Case) -> _Verdict | None:
 
 
 def _lockdown(case: _Case) -> _Verdict | None:
-    if not _mode_holds(case, ModeKind.LOCKDOWN):
+    if not mode_holds(case.door, ModeKind.LOCKDOWN, case.now):
         return None
     badge = case.badge
     return None if badge and badge.override_lockdown else _deny(Reason.LOCKDOWN)
 
 
 def _free_passage(case: _Case) -> _Verdict | None:
-    if _mode_holds(case, ModeKind.LOCKDOWN):
+    if mode_holds(case.door, ModeKind.LOCKDOWN, case.now):
         return None  # lockdown ends free passage at once, also for those who override it
-    return _grant(Reason.FREE_PASSAGE) if _mode_holds(case, ModeKind.FREE_PASSAGE) else None
+    return (
+        _grant(Reason.FREE_PASSAGE)
+        if mode_holds(case.door, ModeKind.FREE_PASSAGE, case.now)
+        else None
+    )
 
 
 def _badge(case: _Case) -> _Verdict | None:

@@ -87,4 +87,4 @@ def _fields(row: Any) -> dict[str, Any]:
 
 
 def _event(at: Instant, side: str | None, seen_by: list[str]) -> Event:
-    return Event(at, side and Side(side), tuple(Sensor(name) for name in seen_by))
+    return Event(at, None if side is None else Side(side), tuple(Sensor(name) for name in seen_by))

@@ -1,0 +1,178 @@
+"""One door as a state machine: what happened goes in, what is to be done comes out.
+
+Nothing here waits, sends or moves: `react` returns the door's next state and a list of acts,
+and the agent performs them. The bolt is drawn for a grant (the hub's within the deadline, or
+the door's own afterwards), for a command, for a request-to-exit where the lock needs one,
+and while a free passage holds; for nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+
+from kokubus import messages as facts
+from kokubus.decision import Reason
+from kokubus.door_state import EXIT_WINDOW_MS, Door, DoorSpec, Opening, Pending, Reaction
+from kokubus.door_steps import (
+    decide_here,
+    done,
+    draw,
+    enforce,
+    follow_modes,
+    overdue,
+    overstayed,
+    passages,
+    refusal,
+    rest,
+    unused,
+    with_ids,
+    without,
+)
+from kokubus.happenings import (
+    Act,
+    Answered,
+    BadgeSeen,
+    Commanded,
+    ContactClosed,
+    ContactOpened,
+    ExitPressed,
+    Happening,
+    Light,
+    Now,
+    Pattern,
+    PolicyChanged,
+    Send,
+    Ticked,
+    Unlock,
+)
+from kokubus.messages import By, Side
+
+__all__ = ["Door", "DoorSpec", "next_wake", "react"]
+
+
+def react(door: Door, happening: Happening, now: Now) -> Reaction:
+    """The door after ``happening``, and what to do. What concerns another door does nothing."""
+    if getattr(happening, "door", door.spec.id) != door.spec.id:
+        return door, []
+    door, acts = _react(happening, door, now)
+    return door, with_ids(acts, now)
+
+
+def next_wake(door: Door) -> int | None:
+    """Monotonic instant at which `Ticked` is due at the latest; None if nothing is awaited."""
+    times = [p.deadline for p in door.pending] + [o.until for o in door.openings]
+    if door.held_from is not None and not door.held:
+        times.append(door.held_from)
+    return min(times, default=None)
+
+
+@singledispatch
+def _react(happening: Happening, door: Door, now: Now) -> Reaction:
+    del door, now
+    raise TypeError(f"a door cannot react to {type(happening).__name__}")
+
+
+@_react.register
+def _(seen: BadgeSeen, door: Door, now: Now) -> Reaction:
+    if any(pending.seen.tap == seen.tap for pending in door.pending):
+        return door, []
+    tapped = facts.BadgeTapped(
+        id=seen.tap,
+        at=now.at,
+        door=seen.door,
+        side=seen.side,
+        sealed=seen.sealed,
+        assurance=seen.assurance,
+        deadline_ms=door.spec.deadline_ms,
+    )
+    if not now.linked:
+        door, acts = decide_here(door, seen, now, Reason.HUB_UNREACHABLE)
+        return door, [Send(tapped), *acts]
+    waiting = Pending(seen, now.mono + door.spec.deadline_ms)
+    door = replace(door, pending=(*door.pending, waiting))
+    return door, [Send(tapped), Light(Pattern.WAITING)]
+
+
+@_react.register
+def _(answered: Answered, door: Door, now: Now) -> Reaction:
+    decided = answered.decided
+    waiting = next((p for p in door.pending if p.seen.tap == decided.tap), None)
+    if waiting is None or now.mono >= waiting.deadline:
+        return door, []  # unknown, answered already, or late: the deadline's tick decides
+    door = without(door, waiting)
+    if not decided.recorded:
+        return decide_here(door, waiting.seen, now, Reason.HUB_CANNOT_RECORD)
+    enforced = facts.Enforced(
+        id="",
+        at=now.at,
+        tap=decided.tap,
+        door=door.spec.id,
+        by=By.HUB,
+        granted=decided.granted,
+        reason=decided.reason,
+        policy=decided.policy,
+    )
+    return enforce(door, waiting.seen, enforced, now)
+
+
+@_react.register
+def _(commanded: Commanded, door: Door, now: Now) -> Reaction:
+    if refusal := refusal(commanded, door, now):
+        return door, [Send(done(commanded.command, now, *refusal))]
+    done = done(commanded.command, now, "started")
+    return draw(door, Opening(0, None, command=commanded.command), now, [Send(done)])
+
+
+@_react.register
+def _(_opened: ContactOpened, door: Door, now: Now) -> Reaction:
+    if door.open:
+        return door, []
+    found = door.open is None
+    changed = facts.ContactChanged(id="", at=now.at, door=door.spec.id, open=True)
+    passages, openings = passages(door, now), door.openings
+    door = replace(
+        door,
+        open=True,
+        openings=(),
+        opened_at=now.at,
+        held_from=now.mono + door.spec.permitted_open_ms,
+    )
+    if not (openings or found or door.free):
+        passages = [Send(facts.DoorForced(id="", at=now.at, door=door.spec.id))]
+    return door, [Send(changed), *(() if found and not openings else passages)]
+
+
+@_react.register
+def _(_closed: ContactClosed, door: Door, now: Now) -> Reaction:
+    if door.open is False:
+        return door, []
+    acts: list[Act] = [Send(facts.ContactChanged(id="", at=now.at, door=door.spec.id, open=False))]
+    if door.held:
+        clear = facts.DoorHeldClear(id="", at=now.at, door=door.spec.id, since=door.opened_at)
+        acts += [Send(clear), Light(rest(door))]
+    return replace(door, open=False, held=False, held_from=None), acts
+
+
+@_react.register
+def _(_pressed: ExitPressed, door: Door, now: Now) -> Reaction:
+    requested = Send(facts.ExitRequested(id="", at=now.at, door=door.spec.id))
+    opening = Opening(now.mono + EXIT_WINDOW_MS, Side.OUT, exit_requested=True)
+    others = tuple(o for o in door.openings if not o.exit_requested)
+    door = replace(door, openings=(*others, opening))
+    unlocks = door.spec.exit_unlocks and not door.free
+    return door, [requested, *([Unlock(door.spec.pulse_ms)] if unlocks else [])]
+
+
+@_react.register
+def _(changed: PolicyChanged, door: Door, now: Now) -> Reaction:
+    return follow_modes(replace(door, policy=changed.policy), now)
+
+
+@_react.register
+def _(_ticked: Ticked, door: Door, now: Now) -> Reaction:
+    acts: list[Act] = []
+    for step in (overdue, unused, overstayed, follow_modes):
+        door, more = step(door, now)
+        acts += more
+    return door, acts

@@ -1,0 +1,65 @@
+"""What a door is and what it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from kokubus.happenings import Act, BadgeSeen
+from kokubus.messages import Instant, Side
+from kokubus.rights import Policy
+
+EXIT_WINDOW_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorSpec:
+    """What is built into a door; durations in milliseconds.
+
+    ``exit_unlocks`` only for locks that cannot be left by the handle; ``has_contact`` False
+    means that nobody can tell whether the door was opened.
+    """
+
+    id: str
+    pulse_ms: int = 5_000
+    permitted_open_ms: int = 30_000
+    deadline_ms: int = 400
+    exit_unlocks: bool = False
+    has_contact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A tap that waits for the hub until ``deadline`` (monotonic)."""
+
+    seen: BadgeSeen
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Somebody may open the door until ``until`` (monotonic): a tap, a command, an exit."""
+
+    until: int
+    side: Side | None
+    tap: str | None = None
+    command: str | None = None
+    exit_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A door's state. ``open`` None: not known yet; ``held`` once it was reported."""
+
+    spec: DoorSpec
+    policy: Policy | None = None
+    pending: tuple[Pending, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    open: bool | None = None
+    opened_at: Instant = 0
+    held_from: int | None = None
+    held: bool = False
+    free: bool = False
+
+
+Reaction: TypeAlias = tuple[Door, list[Act]]

@@ -1,0 +1,162 @@
+"""What can happen at a door, and what the door can do about it: data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from kokubus.downlinks import AccessDecided
+from kokubus.ids import uuid7
+from kokubus.messages import Fact, Instant, Side
+from kokubus.rights import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The instant of a reaction.
+
+    ``at`` is wall time, ``mono`` monotonic milliseconds (deadlines are judged by it alone);
+    ``linked`` whether the hub can be asked; ``noise`` 10 random bytes, for the ids of facts.
+    """
+
+    at: Instant
+    mono: int
+    trusted: bool = True
+    linked: bool = True
+    policy_age_ms: int = 0
+    noise: bytes = bytes(10)
+
+    def fact_id(self, number: int) -> str:
+        """The id of the ``number``-th fact of this reaction."""
+        mixed = int.from_bytes(self.noise, "big") ^ number
+        return uuid7(self.at, mixed.to_bytes(10, "big"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadgeSeen:
+    """A reader read a badge. ``lookup`` is this device's, ``sealed`` is for the hub."""
+
+    door: str
+    tap: str
+    lookup: str
+    sealed: str
+    side: Side = Side.IN
+    assurance: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The hub's verified answer to a tap."""
+
+    decided: AccessDecided
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """A verified unlock command, after its id was written to disk.
+
+    ``fresh`` is False if that id had been executed before.
+    """
+
+    door: str
+    command: str
+    expires_at: Instant
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContactOpened:
+    """The door leaf opened, or was found open at the start."""
+
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactClosed:
+    """The door leaf closed, or was found closed at the start."""
+
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPressed:
+    """Somebody inside pressed request-to-exit."""
+
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChanged:
+    """A policy was applied, or (None) lost."""
+
+    policy: Policy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time passed."""
+
+
+Happening: TypeAlias = (
+    BadgeSeen
+    | Answered
+    | Commanded
+    | ContactOpened
+    | ContactClosed
+    | ExitPressed
+    | PolicyChanged
+    | Ticked
+)
+
+
+class Pattern(StrEnum):
+    """What light and buzzer say."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    GRANTED = "granted"
+    DENIED = "denied"
+    HELD = "held"
+    FREE = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Record this fact and send it."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Draw the bolt for ``pulse_ms``; a timer of its own lets it go again."""
+
+    pulse_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBack:
+    """Hold the bolt back until `Lock`: free passage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Let the bolt go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """Show a pattern."""
+
+    pattern: Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Beep:
+    """Sound a pattern."""
+
+    pattern: Pattern
+
+
+Act: TypeAlias = Send | Unlock | HoldBack | Lock | Light | Beep
