@@ -1,0 +1,80 @@
+# Sourced by the scripts beside it: moves to the root of the tree and makes it ready to run.
+# shellcheck shell=bash
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$root" || exit
+
+# Debian keeps the broker and the database server off an ordinary user's PATH.
+widen_path() {
+  local directory
+  for directory in /usr/sbin /usr/lib/postgresql/*/bin; do
+    [[ ":$PATH:" == *":$directory:"* || ! -d $directory ]] || PATH+=":$directory"
+  done
+  export PATH
+}
+widen_path
+
+fail() { printf '%s\n' "$@" >&2; exit 1; }
+
+# A subshell, so that the machine's own rule for starting services comes back however this ends.
+apt_install() (
+  rule=/usr/sbin/policy-rc.d kept=/usr/sbin/policy-rc.d.before-kokubus
+  export DEBIAN_FRONTEND=noninteractive
+  trap 'rm -f "$rule"; [[ ! -e $kept ]] || mv -f "$kept" "$rule"' EXIT
+  trap 'exit 1' INT TERM HUP
+  [[ ! -e $rule || -e $kept ]] || mv "$rule" "$kept"
+  printf '#!/bin/sh\nexit 101\n' >"$rule"
+  chmod +x "$rule"
+  get() { apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2; }
+  # Package lists may be absent or old; only then are they fetched.
+  get install --no-install-recommends "$@" 2>/dev/null ||
+    { get update && get install --no-install-recommends "$@"; }
+)
+
+# wants COMMAND=PACKAGE...: every command is there, or root installs its Debian package.
+wants() {
+  local pair missing=()
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null || fail "Not installed: ${missing[*]}. Install them, then run this again."
+  ((EUID == 0)) || fail "Not installed: ${missing[*]}. Run this line, then the script again:" \
+    "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+  echo "Installing ${missing[*]} with apt" >&2
+  apt_install "${missing[@]}" || fail "apt could not install: ${missing[*]}. Its reason stands above."
+  widen_path
+}
+
+# Debian's python3 comes without ensurepip until python3-venv is installed.
+fitting_python() {
+  local candidate
+  for candidate in python3 python3.11 python3.12 python3.13; do
+    "$candidate" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+    command -v "$candidate"
+    return
+  done
+  return 1
+}
+
+make_venv() {
+  local python
+  # A tree that was moved or copied has a .venv whose commands still point to the old place.
+  if grep -qsF "$root/.venv" .venv/bin/activate && .venv/bin/python -c '' 2>/dev/null; then return; fi
+  python=$(fitting_python) || { wants ensurepip=python3-venv; python=$(fitting_python); } ||
+    fail "kokubus needs Python 3.11 or newer with its venv module; python3 here is: $(python3 -V 2>&1 || true)"
+  echo "Making .venv with $("$python" -V)" >&2
+  "$python" -m venv --clear .venv
+}
+
+# ready run|dev: .venv holds exactly what requirements/run.txt or dev.txt locks, and this project.
+ready() {
+  local pip stamp=.venv/locked-$1 locks=("requirements/$1.txt" requirements/build.txt requirements/mfrc522.txt)
+  make_venv
+  if [[ $(sha256sum "${locks[@]}" pyproject.toml) == "$(cat "$stamp" 2>/dev/null)" ]]; then return; fi
+  echo "Installing the locked packages of requirements/$1.txt into .venv" >&2
+  pip=(.venv/bin/python -m pip -qq --disable-pip-version-check --no-input install)
+  "${pip[@]}" --require-hashes --only-binary :all: -r "${locks[0]}" -r "${locks[1]}"
+  "${pip[@]}" --require-hashes --only-binary :all: --no-deps -r "${locks[2]}"
+  "${pip[@]}" --no-build-isolation --no-deps --editable .
+  sha256sum "${locks[@]}" pyproject.toml >"$stamp"
+}
