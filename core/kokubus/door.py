@@ -55,8 +55,9 @@ def react(door: Door, happening: Happening, now: Now) -> Reaction:
     """The door after ``happening``, and what to do. What concerns another door does nothing."""
     if getattr(happening, "door", door.spec.id) != door.spec.id:
         return door, []
+    door, due = _time_passed(door, now)
     door, acts = _react(happening, door, now)
-    return door, with_ids(acts, now)
+    return door, with_ids(due + acts, now)
 
 
 def next_wake(door: Door) -> int | None:
@@ -98,8 +99,8 @@ def _(seen: BadgeSeen, door: Door, now: Now) -> Reaction:
 def _(answered: Answered, door: Door, now: Now) -> Reaction:
     decided = answered.decided
     waiting = next((p for p in door.pending if p.seen.tap == decided.tap), None)
-    if waiting is None or now.mono >= waiting.deadline:
-        return door, []  # unknown, answered already, or late: the deadline's tick decides
+    if waiting is None:
+        return door, []  # unknown, answered already, or too late
     door = without(door, waiting)
     if not decided.recorded:
         return decide_here(door, waiting.seen, now, Reason.HUB_CANNOT_RECORD)
@@ -118,10 +119,10 @@ def _(answered: Answered, door: Door, now: Now) -> Reaction:
 
 @_react.register
 def _(commanded: Commanded, door: Door, now: Now) -> Reaction:
-    if refusal := refusal(commanded, door, now):
-        return door, [Send(done(commanded.command, now, *refusal))]
-    done = done(commanded.command, now, "started")
-    return draw(door, Opening(0, None, command=commanded.command), now, [Send(done)])
+    if why := refusal(commanded, door, now):
+        return door, [Send(done(commanded.command, now, *why))]
+    started = Send(done(commanded.command, now, "started"))
+    return draw(door, Opening(0, None, command=commanded.command), now, [started])
 
 
 @_react.register
@@ -130,7 +131,7 @@ def _(_opened: ContactOpened, door: Door, now: Now) -> Reaction:
         return door, []
     found = door.open is None
     changed = facts.ContactChanged(id="", at=now.at, door=door.spec.id, open=True)
-    passages, openings = passages(door, now), door.openings
+    seen, openings = passages(door, now), door.openings
     door = replace(
         door,
         open=True,
@@ -139,8 +140,8 @@ def _(_opened: ContactOpened, door: Door, now: Now) -> Reaction:
         held_from=now.mono + door.spec.permitted_open_ms,
     )
     if not (openings or found or door.free):
-        passages = [Send(facts.DoorForced(id="", at=now.at, door=door.spec.id))]
-    return door, [Send(changed), *(() if found and not openings else passages)]
+        seen = [Send(facts.DoorForced(id="", at=now.at, door=door.spec.id))]
+    return door, [Send(changed), *(() if found and not openings else seen)]
 
 
 @_react.register
@@ -171,6 +172,12 @@ def _(changed: PolicyChanged, door: Door, now: Now) -> Reaction:
 
 @_react.register
 def _(_ticked: Ticked, door: Door, now: Now) -> Reaction:
+    del now
+    return door, []
+
+
+def _time_passed(door: Door, now: Now) -> Reaction:
+    """What is due comes first, so that no happening overtakes a deadline before it."""
     acts: list[Act] = []
     for step in (overdue, unused, overstayed, follow_modes):
         door, more = step(door, now)
