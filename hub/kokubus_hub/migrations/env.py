@@ -1,0 +1,16 @@
+"""Runs migrations on the connection `kokubus_hub.database.alembic_config` was given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from kokubus_hub.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

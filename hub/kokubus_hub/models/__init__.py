@@ -1,0 +1,76 @@
+"""The hub's tables, one word per thing. Instants are integers: milliseconds UTC."""
+
+from __future__ import annotations
+
+from kokubus_hub.models.base import Base
+from kokubus_hub.models.events import (
+    AccessEvent,
+    Command,
+    DeadLetter,
+    DoorEvent,
+    Enforcement,
+    Passage,
+    Spool,
+)
+from kokubus_hub.models.house import (
+    Alarm,
+    ApiToken,
+    Change,
+    MetricCursor,
+    Operator,
+    Policy,
+    Session,
+    Setting,
+    SignInLink,
+)
+from kokubus_hub.models.occupancy import Belief, BeliefSnapshot, Presence, Reading
+from kokubus_hub.models.places import (
+    Closure,
+    Device,
+    Door,
+    DoorMode,
+    Municipality,
+    Placement,
+    Room,
+    Sensor,
+    Site,
+)
+from kokubus_hub.models.rights import Badge, Booking, Entitlement, Keyholder, Member
+
+__all__ = [
+    "AccessEvent",
+    "Alarm",
+    "ApiToken",
+    "Badge",
+    "Base",
+    "Belief",
+    "BeliefSnapshot",
+    "Booking",
+    "Change",
+    "Closure",
+    "Command",
+    "DeadLetter",
+    "Device",
+    "Door",
+    "DoorEvent",
+    "DoorMode",
+    "Enforcement",
+    "Entitlement",
+    "Keyholder",
+    "Member",
+    "MetricCursor",
+    "Municipality",
+    "Operator",
+    "Passage",
+    "Placement",
+    "Policy",
+    "Presence",
+    "Reading",
+    "Room",
+    "Sensor",
+    "Session",
+    "Setting",
+    "SignInLink",
+    "Site",
+    "Spool",
+]

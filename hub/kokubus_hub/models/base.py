@@ -1,0 +1,38 @@
+"""What every table shares: naming, key and column types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Integer, LargeBinary, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite's rowid is only an INTEGER PRIMARY KEY, whatever its width."""
+
+Key = Annotated[int, mapped_column(BigId, primary_key=True)]
+At = Annotated[int, mapped_column(BigInteger)]
+"""Milliseconds since 1970-01-01 UTC."""
+Slug = Annotated[str, mapped_column(String(64), unique=True)]
+"""The name a row has on the wire and in addresses; never changed once given."""
+Json = Annotated[Any, mapped_column(JSON(none_as_null=True))]
+
+
+class Base(DeclarativeBase):
+    """All tables; ``Model.__table__`` is what the decision path uses."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {int: BigInteger, float: Double, bytes: LargeBinary}  # noqa: RUF012 - SQLAlchemy's own form
+
+
+def to(table: str) -> ForeignKey:
+    """A reference to another table's ``id``; rows referred to cannot be deleted."""
+    return ForeignKey(f"{table}.id")

@@ -1,0 +1,59 @@
+"""How many people are where: readings, beliefs and who is inside."""
+
+from __future__ import annotations
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kokubus_hub.models.base import At, Base, Key, to
+
+
+class Reading(Base):
+    """One value of one sensor; its quantity is the sensor's."""
+
+    __tablename__ = "reading"
+    __table_args__ = (Index(None, "sensor_id", "at"),)
+    id: Mapped[Key]
+    sensor_id: Mapped[int] = mapped_column(to("sensor"))
+    at: Mapped[At]
+    value: Mapped[float]
+
+
+class Presence(Base):
+    """Whether a badge was last seen to go into or out of a room: anti-passback's memory."""
+
+    __tablename__ = "presence"
+    __table_args__ = (
+        UniqueConstraint("badge_id", "room_id"),
+        Index(None, "room_id", "inside"),
+    )
+    id: Mapped[Key]
+    badge_id: Mapped[int] = mapped_column(to("badge"))
+    room_id: Mapped[int] = mapped_column(to("room"))
+    inside: Mapped[bool]
+    at: Mapped[At]
+
+
+class Belief(Base):
+    """The occupancy filter's state of a room (JSON) at ``at``.
+
+    ``dirty_since`` is the instant of the oldest evidence that came too late to be folded in.
+    """
+
+    __tablename__ = "belief"
+    room_id: Mapped[int] = mapped_column(to("room"), primary_key=True, autoincrement=False)
+    at: Mapped[At]
+    state: Mapped[str]
+    dirty_since: Mapped[At | None]
+    version: Mapped[int] = mapped_column(default=0)
+
+
+class BeliefSnapshot(Base):
+    """A belief as it was, to replay late evidence from."""
+
+    __tablename__ = "belief_snapshot"
+    __table_args__ = (UniqueConstraint("room_id", "at"),)
+    id: Mapped[Key]
+    room_id: Mapped[int] = mapped_column(to("room"))
+    at: Mapped[At]
+    state: Mapped[str]

@@ -1,0 +1,149 @@
+"""Where things are: municipalities, sites, rooms, devices and doors."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kokubus_hub.models.base import At, Base, Json, Key, Slug, to
+
+
+class Municipality(Base):
+    """A village or town a site stands in."""
+
+    __tablename__ = "municipality"
+    id: Mapped[Key]
+    slug: Mapped[Slug]
+    name: Mapped[str]
+
+
+class Site(Base):
+    """A building or a container. ``opening`` is weekly: ``{"mon": ["08:00-18:00"], ...}``.
+
+    A day that is missing or empty is closed; times are of the site's ``timezone``.
+    """
+
+    __tablename__ = "site"
+    id: Mapped[Key]
+    slug: Mapped[Slug]
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(16), default="building")
+    timezone: Mapped[str] = mapped_column(String(64), default="Europe/Berlin")
+    help_phone: Mapped[str] = mapped_column(default="")
+    lead_ms: Mapped[int] = mapped_column(default=900_000)
+    grace_ms: Mapped[int] = mapped_column(default=900_000)
+    opens_without_clock: Mapped[bool] = mapped_column(default=False)
+    opening: Mapped[Json] = mapped_column(default=dict)
+
+
+class Closure(Base):
+    """A site is closed from ``start`` to ``end``, whatever is booked."""
+
+    __tablename__ = "closure"
+    __table_args__ = (CheckConstraint('"start" < "end"', name="order"),)
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(to("site"), index=True)
+    start: Mapped[At]
+    end: Mapped[At]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+class Placement(Base):
+    """A site stands at a municipality's address; a building's has no ``end``."""
+
+    __tablename__ = "placement"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(to("site"), index=True)
+    municipality_id: Mapped[int] = mapped_column(to("municipality"), index=True)
+    address: Mapped[str] = mapped_column(default="")
+    start: Mapped[At]
+    end: Mapped[At | None]
+
+
+class Room(Base):
+    """A room people may book or work in; ``volume_m3`` is what the CO2 filter needs."""
+
+    __tablename__ = "room"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(to("site"), index=True)
+    slug: Mapped[Slug]
+    name: Mapped[str]
+    capacity: Mapped[int]
+    purpose: Mapped[str] = mapped_column(default="")
+    volume_m3: Mapped[float | None]
+
+
+class Device(Base):
+    """A Raspberry Pi. ``lookup_key`` is sealed under the hub's storage key (`keys.Keyring`).
+
+    ``online`` is None until it was first heard of. ``applied_*`` is the policy the device has
+    reported to be on its disk; ``applied_change`` the `Change` up to which that policy goes.
+    """
+
+    __tablename__ = "device"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(to("site"), index=True)
+    slug: Mapped[Slug]
+    lookup_key: Mapped[bytes | None]
+    online: Mapped[bool | None]
+    status_at: Mapped[At | None]
+    boot: Mapped[str] = mapped_column(String(64), default="")
+    version: Mapped[str] = mapped_column(String(32), default="")
+    applied_epoch: Mapped[int | None]
+    applied_n: Mapped[int | None]
+    applied_sha256: Mapped[str | None] = mapped_column(String(64))
+    applied_at: Mapped[At | None]
+    applied_change: Mapped[int | None]
+    revoked_at: Mapped[At | None]
+
+
+class Door(Base):
+    """A door from ``from_room_id`` (None: outside) into ``room_id``, driven by a device.
+
+    ``contact`` is ``open``, ``closed`` or None where there is no contact or it is unknown;
+    ``held_since`` and ``forced_at`` are None unless the door is held or forced now.
+    """
+
+    __tablename__ = "door"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(to("site"), index=True)
+    device_id: Mapped[int | None] = mapped_column(to("device"), index=True)
+    room_id: Mapped[int] = mapped_column(to("room"), index=True)
+    from_room_id: Mapped[int | None] = mapped_column(to("room"))
+    slug: Mapped[Slug]
+    name: Mapped[str]
+    deadline_ms: Mapped[int] = mapped_column(default=400)
+    pulse_ms: Mapped[int] = mapped_column(default=5_000)
+    anti_passback: Mapped[str] = mapped_column(String(8), default="off")
+    reads_both_sides: Mapped[bool] = mapped_column(default=False)
+    min_assurance: Mapped[int] = mapped_column(default=0)
+    continuous_duty: Mapped[bool] = mapped_column(default=False)
+    contact: Mapped[str | None] = mapped_column(String(8))
+    contact_at: Mapped[At | None]
+    held_since: Mapped[At | None]
+    forced_at: Mapped[At | None]
+
+
+class DoorMode(Base):
+    """``free_passage`` or ``lockdown`` at a door; without ``end`` until it is taken back."""
+
+    __tablename__ = "door_mode"
+    __table_args__ = (Index(None, "door_id", "end"),)
+    id: Mapped[Key]
+    door_id: Mapped[int] = mapped_column(to("door"))
+    kind: Mapped[str] = mapped_column(String(16))
+    start: Mapped[At]
+    end: Mapped[At | None]
+    reason: Mapped[str] = mapped_column(default="")
+
+
+class Sensor(Base):
+    """One quantity measured in one room, by a device of ours or by a third party's."""
+
+    __tablename__ = "sensor"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(to("site"), index=True)
+    room_id: Mapped[int] = mapped_column(to("room"), index=True)
+    device_id: Mapped[int | None] = mapped_column(to("device"), index=True)
+    slug: Mapped[Slug]
+    quantity: Mapped[str] = mapped_column(String(32))
