@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kokubus_hub.models.base import Base
+from kokubus_hub.models.base import Base, table
 from kokubus_hub.models.events import (
     AccessEvent,
     Command,
@@ -73,4 +73,5 @@ __all__ = [
     "SignInLink",
     "Site",
     "Spool",
+    "table",
 ]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Integer, LargeBinary, MetaData, String
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
@@ -36,3 +46,8 @@ class Base(DeclarativeBase):
 def to(table: str) -> ForeignKey:
     """A reference to another table's ``id``; rows referred to cannot be deleted."""
     return ForeignKey(f"{table}.id")
+
+
+def table(model: type[Base]) -> Table:
+    """The model's table, as the decision path uses it."""
+    return cast("Table", model.__table__)
