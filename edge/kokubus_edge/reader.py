@@ -1,0 +1,265 @@
+"""Badge readers: what turns cards in a field into sightings, one for each time a card comes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import Protocol, TypeAlias
+
+from kokubus.credential import Credential
+from kokubus.errors import ReaderError
+from kokubus_edge.iso14443 import TypeA
+from kokubus_edge.mfrc522 import Mfrc522, ReaderDownError, RegisterBus
+
+TECH = "mfrc522"
+GONE_MS = 200
+POLL_MS = 60
+RECOVER_MS = 500
+MAX_CARDS = 8
+
+
+class NotEnrollableError(ReaderError):
+    """This badge cannot identify anybody; the sentence says why and what to take instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderHealth:
+    """The reader began to work (`ok`) or stopped; `detail` tells whoever repairs it why."""
+
+    ok: bool
+    detail: str = ""
+
+
+ReaderHappening: TypeAlias = Credential | ReaderHealth
+
+
+class BadgeReader(Protocol):
+    """Anything that sees badges."""
+
+    def poll(self, now_ms: int) -> list[Credential]:
+        """The badges that came since the last poll, at monotonic `now_ms`.
+
+        Raises `ReaderError` while the reader does not work; poll on, it may recover.
+        """
+
+    def close(self) -> None:
+        """Give the hardware back."""
+
+
+def enrollable(credential: Credential) -> None:
+    """Raise `NotEnrollableError` for a UID that is not one, or that changes at every tap.
+
+    Four bytes that begin with 08 are a random number (ISO/IEC 14443-3, 6.5.4).
+    """
+    if len(credential.uid) not in {8, 14, 20} or set(credential.uid) - set("0123456789ABCDEF"):
+        raise NotEnrollableError(
+            "this is no badge number: it has 8, 14 or 20 digits 0-9 and A-F; "
+            "read the badge at a reader instead of typing it"
+        )
+    if len(credential.uid) == 8 and credential.uid.startswith("08"):
+        raise NotEnrollableError(
+            "this badge shows another random number at every tap (its number begins with 08), "
+            "as telephones and some identity cards do: give this person another badge"
+        )
+
+
+class Presence:
+    """Which cards lie on the reader.
+
+    A card has left once it was looked for in vain over `gone_ms`; missing it for shorter, as at
+    the rim of the field, does not make it a new one, nor does a pause between polls.
+    """
+
+    def __init__(self, gone_ms: int = GONE_MS) -> None:
+        self._gone_ms = gone_ms
+        self._missed_since: dict[bytes, int | None] = {}
+
+    def cards(self, now_ms: int) -> list[bytes]:
+        """UIDs of the cards that may still be there."""
+        self._missed_since = {
+            uid: since
+            for uid, since in self._missed_since.items()
+            if since is None or now_ms - since < self._gone_ms
+        }
+        return list(self._missed_since)
+
+    def observe(self, seen: Iterable[bytes], now_ms: int) -> list[bytes]:
+        """Note what one poll saw; the UIDs that have newly come."""
+        known = self.cards(now_ms)
+        here = dict.fromkeys(seen)
+        for uid in known:
+            if uid not in here and self._missed_since[uid] is None:
+                self._missed_since[uid] = now_ms
+        self._missed_since.update(here)
+        return [uid for uid in here if uid not in known]
+
+
+class Mfrc522Reader:
+    """An MFRC522 on SPI; opens it anew after each failure.
+
+    `open_bus` is tried at every poll until it succeeds, e.g. `MfrcPackageBus.open`.
+    """
+
+    def __init__(
+        self,
+        open_bus: Callable[[], RegisterBus],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        gone_ms: int = GONE_MS,
+    ) -> None:
+        self._open_bus = open_bus
+        self._sleep = sleep
+        self._presence = Presence(gone_ms)
+        self._bus: RegisterBus | None = None
+        self._chip: Mfrc522 | None = None
+
+    def poll(self, now_ms: int) -> list[Credential]:
+        """See `BadgeReader.poll`."""
+        try:
+            air = TypeA(self._ready())
+            arrived = self._presence.observe(self._look(air, now_ms), now_ms)
+        except ReaderDownError:
+            self.close()
+            raise
+        except OSError as error:
+            self.close()
+            raise ReaderDownError(
+                f"the SPI bus of the badge reader fails ({error}): check /dev/spidev and its cable"
+            ) from error
+        return [Credential(TECH, uid.hex().upper()) for uid in arrived]
+
+    def close(self) -> None:
+        """Give the SPI bus back; the next poll opens it again."""
+        bus, self._bus, self._chip = self._bus, None, None
+        if bus is not None:
+            with contextlib.suppress(OSError):
+                bus.close()
+
+    def _ready(self) -> Mfrc522:
+        if self._chip is not None:
+            self._chip.check()
+            return self._chip
+        self._bus = self._open_bus()
+        chip = Mfrc522(self._bus, sleep=self._sleep)
+        chip.start()
+        self._chip = chip
+        return chip
+
+    def _look(self, air: TypeA, now_ms: int) -> list[bytes]:
+        """UIDs in the field now: those just come, and those known that are still there."""
+        come = _newcomers(air)
+        known = self._presence.cards(now_ms)
+        return come + [uid for uid in known if uid not in come and air.is_present(uid)]
+
+
+def _newcomers(air: TypeA) -> list[bytes]:
+    """Every card that is not halted; each is halted once read, so that the next one is heard."""
+    come: list[bytes] = []
+    for _ in range(MAX_CARDS):
+        card = air.activate()
+        if card is None:
+            break
+        air.halt()
+        come.append(card.uid)
+        if card.alone:
+            break
+    return come
+
+
+class ScriptedReader:
+    """A reader fed from code: for tests, and for doors without hardware."""
+
+    def __init__(self) -> None:
+        self._taps: SimpleQueue[Credential] = SimpleQueue()
+        self._failure: str | None = None
+
+    def tap(self, uid: str, *, tech: str = TECH, assurance: int = 0) -> None:
+        """Hold a badge to the reader for a moment; from any thread."""
+        self._taps.put(Credential(tech, uid.upper(), assurance))
+
+    def fail(self, detail: str = "unplugged by the script") -> None:
+        """From now on the reader does not work; taps wait."""
+        self._failure = detail
+
+    def recover(self) -> None:
+        """The reader works again."""
+        self._failure = None
+
+    def poll(self, now_ms: int) -> list[Credential]:  # noqa: ARG002 - a script needs no time
+        """See `BadgeReader.poll`."""
+        if self._failure is not None:
+            raise ReaderDownError(self._failure)
+        taps = []
+        with contextlib.suppress(Empty):
+            while True:
+                taps.append(self._taps.get_nowait())
+        return taps
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def monotonic_ms() -> int:
+    """Milliseconds of the monotonic clock."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class ReaderThread:
+    """Polls a reader about 16 times a second and puts each happening into `put`.
+
+    A reader that stops or starts working is one `ReaderHealth` each, the first poll's included;
+    while it does not work it is tried every 500 ms.
+    """
+
+    def __init__(
+        self,
+        reader: BadgeReader,
+        put: Callable[[ReaderHappening], None],
+        *,
+        clock: Callable[[], int] = monotonic_ms,
+        name: str = "reader",
+    ) -> None:
+        self._reader = reader
+        self._put = put
+        self._clock = clock
+        self._stopping = Event()
+        self._health: ReaderHealth | None = None
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End polling, wait for the thread and close the reader."""
+        self._stopping.set()
+        self._thread.join()
+
+    def step(self) -> None:
+        """One poll, as the thread does it."""
+        try:
+            sightings = self._reader.poll(self._clock())
+        except ReaderError as error:
+            self._report(ReaderHealth(ok=False, detail=str(error)))
+        except Exception as error:  # a fault of ours must show as a dead reader, not as silence
+            self._report(ReaderHealth(ok=False, detail=f"fault in the reader: {error!r}"))
+        else:
+            self._report(ReaderHealth(ok=True))
+            for sighting in sightings:
+                self._put(sighting)
+
+    def _run(self) -> None:
+        with contextlib.closing(self._reader):
+            while not self._stopping.is_set():
+                self.step()
+                healthy = self._health is not None and self._health.ok
+                self._stopping.wait((POLL_MS if healthy else RECOVER_MS) / 1000)
+
+    def _report(self, health: ReaderHealth) -> None:
+        if self._health is None or health.ok != self._health.ok:
+            self._put(health)
+        self._health = health
