@@ -19,6 +19,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
 
 BUSY_MS = 5_000
+_MIGRATING = 0x6B6F6B75
+"""Names the lock that one migration at a time holds."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -68,6 +70,8 @@ def session_reading(engine: Engine) -> Iterator[Session]:
 def migrate(engine: Engine) -> None:
     """Bring the database's tables to this release's; does nothing if they are."""
     with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
         command.upgrade(alembic_config(connection), "head")
 
 

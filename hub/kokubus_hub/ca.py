@@ -1,0 +1,239 @@
+"""The hub's own certificate authority: for the broker, the hub itself and every device.
+
+Nothing is trusted because a public authority says so: a device pins this one. The broker
+refuses what stands on the revocation list (RFC 5280).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from kokubus.errors import KokubusError
+from kokubus.messages import Instant
+from kokubus_hub.files import private_dir, read_secret, replace, write_secret
+
+CA_DAYS, ISSUED_DAYS = 20 * 365, 5 * 365
+_SLACK = timedelta(days=1)
+"""A device's clock may lag; its certificate is valid from a day before it was issued."""
+
+
+class AuthorityError(KokubusError):
+    """A certificate cannot be issued, found or revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate and its private key, both PEM."""
+
+    certificate: bytes
+    key: bytes
+
+    def save(self, folder: Path, name: str) -> None:
+        """Write ``<name>.crt`` and ``<name>.key``; FileExistsError if the key is there."""
+        private_dir(folder)
+        write_secret(folder / f"{name}.key", self.key)
+        (folder / f"{name}.crt").write_bytes(self.certificate)
+
+
+class Authority:
+    """A CA in a folder: ``ca.crt``, ``ca.key``, ``crl.pem`` and all it ``issued``."""
+
+    def __init__(
+        self, folder: Path, certificate: x509.Certificate, key: EllipticCurvePrivateKey
+    ) -> None:
+        self.folder = folder
+        self.certificate = certificate
+        self._key = key
+
+    @classmethod
+    def create(cls, folder: Path, now: Instant) -> Authority:
+        """Make a new CA; AuthorityError if the folder has one."""
+        if (folder / "ca.key").exists():
+            raise AuthorityError(f"{folder}: there is a CA already; devices trust it, so it stays")
+        private_dir(folder / "issued")
+        key = generate_private_key(SECP256R1())
+        certificate = _self_signed(key, _time(now))
+        write_secret(folder / "ca.key", _key_pem(key))
+        (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+        made = cls(folder, certificate, key)
+        made._write_crl([], now)
+        return made
+
+    @classmethod
+    def load(cls, folder: Path) -> Authority:
+        """The CA in ``folder``; an error names the file that is missing or damaged."""
+        pem = read_secret(folder / "ca.key")
+        try:
+            key = load_pem_private_key(pem, None)
+            certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+        except (ValueError, OSError) as error:
+            raise AuthorityError(f"{folder}: CA damaged ({error}); restore the backup") from error
+        if not isinstance(key, EllipticCurvePrivateKey):
+            raise AuthorityError(f"{folder}/ca.key: no P-256 key; restore the backup")
+        return cls(folder, certificate, key)
+
+    @property
+    def pem(self) -> bytes:
+        """The CA's certificate, as devices pin it."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def crl(self) -> bytes:
+        """The revocation list, PEM, as the broker reads it."""
+        return (self.folder / "crl.pem").read_bytes()
+
+    def issue_server(self, names: Sequence[str], now: Instant, days: int = ISSUED_DAYS) -> Issued:
+        """For a server reached under ``names`` (host names or IP addresses, at least one)."""
+        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        return self._issue(names[0], ExtendedKeyUsageOID.SERVER_AUTH, now, days, alternatives)
+
+    def issue_device(self, name: str, now: Instant, days: int = ISSUED_DAYS) -> Issued:
+        """For a client whose common name is ``name``: its MQTT user and client id."""
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name)])
+        return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, now, days, alternatives)
+
+    def revoke(self, name: str, now: Instant) -> int:
+        """Revoke all certificates issued to ``name``; how many. Idempotent.
+
+        AuthorityError if there were none. The broker must be told to read the list again.
+        """
+        serials = [one.serial_number for one in self._issued() if _common_name(one) == name]
+        if not serials:
+            raise AuthorityError(f"{name}: no certificate was issued to that name")
+        known = list(self._revoked())
+        fresh = set(serials) - {entry.serial_number for entry in known}
+        self._write_crl([*known, *(_entry(serial, now) for serial in sorted(fresh))], now)
+        return len(fresh)
+
+    def _issue(
+        self,
+        name: str,
+        usage: x509.ObjectIdentifier,
+        now: Instant,
+        days: int,
+        alternatives: x509.SubjectAlternativeName,
+    ) -> Issued:
+        key = generate_private_key(SECP256R1())
+        until = min(_time(now) + timedelta(days=days), self.certificate.not_valid_after_utc)
+        builder = _builder(_name(name), self.certificate.subject, key, _time(now), until)
+        builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)  # noqa: FBT003 - "is no CA"
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        builder = builder.add_extension(alternatives, critical=False)
+        builder = builder.add_extension(_signed_by(self._key), critical=False)
+        certificate = builder.sign(self._key, SHA256())
+        pem = certificate.public_bytes(Encoding.PEM)
+        (self.folder / "issued" / f"{certificate.serial_number:x}.crt").write_bytes(pem)
+        return Issued(pem, _key_pem(key))
+
+    def _issued(self) -> list[x509.Certificate]:
+        files = sorted((self.folder / "issued").glob("*.crt"))
+        return [x509.load_pem_x509_certificate(file.read_bytes()) for file in files]
+
+    def _revoked(self) -> x509.CertificateRevocationList:
+        return x509.load_pem_x509_crl(self.crl)
+
+    def _write_crl(self, entries: Sequence[x509.RevokedCertificate], now: Instant) -> None:
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(_time(now) - _SLACK)
+            # an expired list would lock every device out, so it lasts as long as the CA
+            .next_update(self.certificate.not_valid_after_utc)
+            .add_extension(_signed_by(self._key), critical=False)
+        )
+        for entry in entries:
+            builder = builder.add_revoked_certificate(entry)
+        signed = builder.sign(self._key, SHA256())
+        replace(self.folder / "crl.pem", signed.public_bytes(Encoding.PEM))
+
+
+def _self_signed(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+    name = _name("kokubus hub CA")
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        crl_sign=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return (
+        _builder(name, name, key, now, now + timedelta(days=CA_DAYS))
+        .add_extension(x509.BasicConstraints(True, 0), critical=True)  # noqa: FBT003 - "is a CA"
+        .add_extension(usage, critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(key, SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: EllipticCurvePrivateKey,
+    now: datetime,
+    until: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SLACK)
+        .not_valid_after(until)
+    )
+
+
+def _signed_by(key: EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+
+
+def _entry(serial: int, now: Instant) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(serial)
+    return builder.revocation_date(_time(now)).build()
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _time(at: Instant) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0)
+
+
+def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,0 +1,161 @@
+"""The hub's settings: from the environment (``KOKUBUS_HUB_*``), else ``hub.toml``, else here.
+
+``hub.toml`` stands in the data directory; its keys are the fields' names, in small letters.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from kokubus.errors import SettingsError
+from kokubus_hub.database import sqlite_url
+
+PREFIX = "KOKUBUS_HUB_"
+DATA_DIR = Path("kokubus-data")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the hub was told. Paths in ``hub.toml`` are relative to the data directory."""
+
+    data_dir: Path = DATA_DIR
+    database_url: str = ""
+    database_password_file: Path | None = None
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = 1883
+    mqtt_ca: Path | None = None
+    mqtt_cert: Path | None = None
+    mqtt_key: Path | None = None
+    influx_url: str = ""
+    influx_org: str = "kokubus"
+    influx_bucket: str = "kokubus"
+    influx_token_file: Path | None = None
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 8080
+    policy_horizon_hours: int = 168
+    policy_expiry_hours: int = 72
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where `kokubus_hub.keys.Keyring` lives."""
+        return self.data_dir / "keys"
+
+    @property
+    def ca_dir(self) -> Path:
+        """Where `kokubus_hub.ca.Authority` lives."""
+        return self.data_dir / "ca"
+
+    @property
+    def broker_dir(self) -> Path:
+        """Certificates for the broker and for the hub as its client."""
+        return self.data_dir / "mosquitto"
+
+    @property
+    def database(self) -> str:
+        """The database's URL, its password read from the file if one is named."""
+        if not self.database_url:
+            return sqlite_url(self.data_dir / "kokubus.db")
+        url = _url(self.database_url)
+        if self.database_password_file is not None:
+            secret = secret_in(self.database_password_file, "database_password_file")
+            url = url.set(password=secret)
+        return url.render_as_string(hide_password=False)
+
+
+def load(environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
+    """The settings in force; ``data_dir`` (the command line's) wins over the environment.
+
+    Raises `SettingsError` naming the setting and what to do.
+    """
+    chosen = data_dir or Path(environ.get(PREFIX + "DATA_DIR", str(DATA_DIR)))
+    given = _file(chosen / "hub.toml") | _environment(environ) | {"data_dir": chosen}
+    settings = Settings(**given)
+    _check(settings)
+    return settings
+
+
+def secret_in(path: Path, setting: str) -> str:
+    """The one line of a secret's file; SettingsError if it cannot be read or is empty."""
+    try:
+        secret = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{_name(setting)}: cannot read {path}: {error}") from error
+    if not secret:
+        raise SettingsError(f"{_name(setting)}: {path} is empty; write the secret into it")
+    return secret
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: _value(kind, environ[_name(name)], _name(name))
+        for name, kind in _kinds().items()
+        if environ.get(_name(name))
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: {error}; correct it or remove the file") from error
+    kinds = _kinds()
+    if unknown := sorted(content.keys() - kinds.keys() | content.keys() & {"data_dir"}):
+        raise SettingsError(f"{path}: unknown setting {unknown[0]!r}; known: {', '.join(kinds)}")
+    return {key: _in_file(kinds[key], value, key, path) for key, value in content.items()}
+
+
+def _in_file(kind: str, value: object, key: str, path: Path) -> Any:
+    made = _value(kind, str(value), f"{path}: {key}")
+    return path.parent / made if isinstance(made, Path) else made
+
+
+def _kinds() -> dict[str, str]:
+    return {field.name: str(field.type) for field in fields(Settings)}
+
+
+def _name(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def _value(kind: str, text: str, where: str) -> Any:
+    if kind.startswith("Path"):
+        return Path(text)
+    if kind != "int":
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsError(f"{where}: {text!r} is no whole number") from error
+
+
+def _check(settings: Settings) -> None:
+    for name in ("mqtt_port", "listen_port"):
+        if not 0 < getattr(settings, name) < 65536:
+            raise SettingsError(f"{_name(name)}: a port is 1 to 65535")
+    for name in ("policy_horizon_hours", "policy_expiry_hours"):
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")
+    if (settings.mqtt_cert is None) != (settings.mqtt_key is None):
+        raise SettingsError(f"{_name('mqtt_cert')} and {_name('mqtt_key')}: set both or neither")
+    if settings.mqtt_cert and not settings.mqtt_ca:
+        raise SettingsError(f"{_name('mqtt_ca')}: needed with a certificate; TLS is off without")
+    if settings.database_url:
+        _url(settings.database_url)
+
+
+def _url(text: str) -> URL:
+    try:
+        return make_url(text)
+    except ArgumentError as error:
+        raise SettingsError(
+            f"{_name('database_url')}: no database URL; expected postgresql://user@host/name"
+        ) from error
