@@ -12,7 +12,7 @@ CONFIGURATION = Path(__file__).resolve().parents[2] / "firmware_configs" / "mosq
 def lay_out(directory: Path, *, device_port: int, hub_port: int) -> None:
     """Fill ``directory`` with config/ and an empty tls/, listening on loopback only.
 
-    Start it with ``config/run DIRECTORY`` once tls/ holds ca.pem, hub-ca.pem, server.pem,
+    Start it with ``config/run DIRECTORY`` once tls/ holds ca.crt, hub-ca.crt, server.crt,
     server.key and crl.pem.
     """
     config = directory / "config"

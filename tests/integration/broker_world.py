@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from paho.mqtt.enums import CallbackAPIVersion
 
 from kokubus_cli.broker import lay_out
 
@@ -36,7 +37,7 @@ def _named(name: str) -> x509.Name:
 
 
 class Issuer:
-    """A certificate authority that writes ``NAME.pem`` and ``NAME.key`` into ``directory``."""
+    """A certificate authority that writes ``NAME.crt`` and ``NAME.key`` into ``directory``."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self.directory, self.key = directory, ec.generate_private_key(ec.SECP256R1())
@@ -80,7 +81,7 @@ class Issuer:
         self, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
     ) -> None:
         pem = serialization.Encoding.PEM
-        (self.directory / f"{name}.pem").write_bytes(certificate.public_bytes(pem))
+        (self.directory / f"{name}.crt").write_bytes(certificate.public_bytes(pem))
         (self.directory / f"{name}.key").write_bytes(
             key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
@@ -92,13 +93,13 @@ class Client:
     def __init__(self, tls: Path, identity: str | None, client_id: str) -> None:
         self.heard: queue.Queue[tuple[str, str]] = queue.Queue()
         self._paho = paho = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id,
             protocol=mqtt.MQTTv5,
             reconnect_on_failure=False,
         )
-        own = (tls / f"{identity}.pem", tls / f"{identity}.key") if identity else (None, None)
-        paho.tls_set(tls / "ca.pem", *own)
+        certificate = str(tls / f"{identity}.crt") if identity else None
+        paho.tls_set(str(tls / "ca.crt"), certificate, str(tls / f"{identity}.key"))
         paho.on_connect = lambda *a: self.heard.put(("connected", str(a[3])))
         paho.on_disconnect = lambda *_: self.heard.put(("lost", ""))
         paho.on_message = lambda *a: self.heard.put((a[2].topic, a[2].payload.decode()))
@@ -175,7 +176,7 @@ def _issue_all(tls: Path) -> Issuer:
     issuer.issue("server")
     issuer.revoke()
     Issuer(tls, "hub")
-    (tls / "hub-ca.pem").write_bytes((tls / "hub.pem").read_bytes())
+    (tls / "hub-ca.crt").write_bytes((tls / "hub.crt").read_bytes())
     return issuer
 
 

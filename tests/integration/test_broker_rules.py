@@ -78,7 +78,7 @@ def test_nobody_enters_without_a_certificate(world: World) -> None:
 def test_nobody_enters_with_a_certificate_of_another_issuer(world: World, tmp_path: Path) -> None:
     forger = Issuer(tmp_path, "ca")
     forger.issue("door-a")
-    for kind in ("pem", "key"):
+    for kind in ("crt", "key"):
         (tmp_path / f"door-a.{kind}").rename(world.directory / "tls" / f"forged.{kind}")
     assert world.attempt("forged", "door-a").next() == ("lost", "")
 
