@@ -9,7 +9,7 @@ from typing import Any
 from kokubus.messages import Instant, Side
 from kokubus.occupancy.evidence import Sensor
 
-SENSORS = tuple(Sensor)
+SENSORS = tuple(Sensor)  # only ever append to Sensor: stored beliefs rely on the order
 NO_WEIGHTS = (0.0,) * len(SENSORS)
 
 
@@ -82,7 +82,7 @@ def _fields(row: Any) -> dict[str, Any]:
         "pir": row["pir"] and (row["pir"][0], row["pir"][1]),
         "events": tuple(_event(*event) for event in row["events"]),
         "drift": row["drift"],
-        "weights": tuple(row["weights"]),
+        "weights": (*row["weights"], *NO_WEIGHTS)[: len(SENSORS)],
     }
 
 

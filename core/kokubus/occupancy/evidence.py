@@ -23,14 +23,20 @@ class Sensor(StrEnum):
 class Passage:
     """Somebody passed a door of the room, as one sensor saw it.
 
-    ``sensor`` is badge, beam or contact. ``side`` is the way they went, seen from the room;
-    None where the sensor cannot tell. Badge, beam and contact within ten seconds are one
-    event: report each of them, `update` joins them.
+    ``sensor`` is badge (a tap that was enforced as granted and led through the door), beam
+    or contact. ``side`` is the way they went, seen from the room, None where the sensor
+    cannot tell; a door opened by request-to-exit is a contact on side OUT. Badge, beam and
+    contact within ten seconds are one event: report each of them, `update` joins them.
     """
 
     at: Instant
     sensor: Sensor
     side: Side | None = None
+
+    @property
+    def badged_in(self) -> bool:
+        """Somebody is certainly inside now."""
+        return self.sensor is Sensor.BADGE and self.side is Side.IN
 
 
 @dataclass(frozen=True, slots=True)

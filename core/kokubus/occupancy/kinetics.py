@@ -1,7 +1,7 @@
 """How a count moves while nobody looks: an exact birth-death process on 0..N.
 
-Arrivals lambda (1 - n/(N+1)), departures mu n. The transition over t milliseconds is
-the product of P(2^k ms) over the binary digits of t, so any gap is exact and nothing is
+Arrivals lambda (1 - n/(N+1)), departures mu n. The transition over t milliseconds is the
+product of P(d 8^k ms) over the octal digits d of t, so any gap is exact and nothing is
 cached per gap.
 """
 
@@ -17,7 +17,8 @@ Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 
 HOUR_MS = 3_600_000.0
-DIGITS = 36  # 2^36 ms are two years; every room has long forgotten by then
+DIGITS = 11
+LONGEST_MS = 8**DIGITS - 1  # 99 days; every room has long forgotten by then
 
 
 def generator(size: int, arrivals: float, departures: float, lowest: int = 0) -> Matrix:
@@ -30,32 +31,41 @@ def generator(size: int, arrivals: float, departures: float, lowest: int = 0) ->
     return np.asarray((rates - np.diag(births + deaths)) / HOUR_MS)
 
 
-@lru_cache(maxsize=64)
-def steps(size: int, arrivals: float, departures: float, lowest: int) -> tuple[Matrix, ...]:
-    """P(2^k ms) transposed, for k = 0..35.
+@lru_cache(maxsize=128)
+def steps(
+    size: int, arrivals: float, departures: float, lowest: int
+) -> tuple[tuple[Matrix, ...], ...]:
+    """``steps[k][d - 1]`` is P(d 8^k ms) transposed, k = 0..10, d = 1..7.
 
-    Squaring keeps non-negative entries exact to rounding as long as each row is brought
+    Products of non-negative matrices stay exact to rounding as long as each row is brought
     back to sum 1; an eigendecomposition would lose the far tail of a room that is mostly
     empty (its stationary weights span a hundred orders of magnitude).
     """
     q = generator(size, arrivals, departures, lowest)
-    step = np.eye(size) + q + q @ q / 2.0 + q @ q @ q / 6.0
-    powers = []
+    unit = _stochastic(np.eye(size) + q + q @ q / 2.0 + q @ q @ q / 6.0)
+    table = []
     for _ in range(DIGITS):
-        step = np.maximum(step, 0.0)
-        step /= step.sum(axis=1, keepdims=True)
-        powers.append(np.ascontiguousarray(step.T))
-        step = step @ step
-    return tuple(powers)
+        powers = [unit]
+        while len(powers) < 8:
+            powers.append(_stochastic(powers[-1] @ unit))
+        unit = powers.pop()
+        table.append(tuple(np.ascontiguousarray(power.T) for power in powers))
+    return tuple(table)
 
 
-def advance(p: Vector, powers: tuple[Matrix, ...], gap_ms: int) -> Vector:
-    """The distribution ``p`` after ``gap_ms`` milliseconds."""
-    gap_ms = min(gap_ms, 2**DIGITS - 1)
-    while gap_ms:
-        low = gap_ms & -gap_ms
-        p = powers[low.bit_length() - 1] @ p
-        gap_ms ^= low
+def _stochastic(step: Matrix) -> Matrix:
+    step = np.maximum(step, 0.0)
+    return np.asarray(step / step.sum(axis=1, keepdims=True))
+
+
+def advance(p: Vector, table: tuple[tuple[Matrix, ...], ...], gap_ms: int) -> Vector:
+    """The distribution ``p`` after ``gap_ms`` milliseconds, at most `LONGEST_MS` of them."""
+    rest, place = min(gap_ms, LONGEST_MS), 0
+    while rest:
+        digit = rest & 7
+        if digit:
+            p = table[place][digit - 1].dot(p)
+        rest, place = rest >> 3, place + 1
     return p
 
 

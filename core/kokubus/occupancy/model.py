@@ -8,16 +8,24 @@ from math import ceil
 from kokubus.occupancy.evidence import Sensor
 
 EXHALED_PPM_M3_PER_H = 18_000.0
-COUNTED = frozenset({Sensor.BADGE, Sensor.BEAM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoomModel:
-    """Parameters of one room's filter; only ``capacity``, volume and sensors need asking.
+    """Parameters of one room's filter; only capacity, volume and sensors need asking.
 
-    ``sensors`` are those installed. With a badge reader or a beam among them the rates are
-    those of people nobody saw: `unseen` of what they would be. ``volume_m3`` None means
-    fifteen cubic metres a place. Rates are per hour, ``places`` is the largest n considered.
+    ``sensors`` are those installed. ``volume_m3`` None means fifteen cubic metres a place.
+
+    ``arrivals_per_place`` and ``departures`` (of each person) are per hour while the room is
+    open; outside opening hours arrivals are ``closed_arrivals`` of that. Where a badge reader
+    or a beam counts, they are the rates of people it misses: ``missed`` of all, but with
+    badges alone ``missed_exits`` of all departures, since leaving needs no badge.
+
+    ``pir_false`` is P(fired | nobody), ``pir_seen`` the chance that one person is seen;
+    ``air_changes`` per hour, ``co2_sigma`` ppm and ``co2_nu`` of the Student-t noise. The
+    weights temper readings that are not independent: of one PIR sample, and of all CO2
+    readings in one lag. Defaults are physical priors, fitted to no data set.
+
     ValueError if the capacity is below one or a volume is not positive.
     """
 
@@ -28,7 +36,8 @@ class RoomModel:
     arrivals_per_place: float = 0.25
     departures: float = 0.5
     closed_arrivals: float = 0.1
-    unseen: float = 0.2
+    missed: float = 0.2
+    missed_exits: float = 0.6
 
     pir_false: float = 0.01
     pir_seen: float = 0.15
@@ -57,7 +66,12 @@ class RoomModel:
         return EXHALED_PPM_M3_PER_H / (self.volume_m3 or 15.0 * self.capacity)
 
     def rates(self, open_: bool) -> tuple[float, float]:
-        """Arrivals an hour into the empty room and departures an hour of each person."""
-        part = self.unseen if self.sensors & COUNTED else 1.0
-        arrivals = self.arrivals_per_place * self.capacity * part
-        return arrivals * (1.0 if open_ else self.closed_arrivals), self.departures * part
+        """(arrivals into the empty room, departures of each person), unobserved, per hour."""
+        arrivals = (
+            self.arrivals_per_place * self.capacity * (1.0 if open_ else self.closed_arrivals)
+        )
+        if Sensor.BEAM in self.sensors:
+            return arrivals * self.missed, self.departures * self.missed
+        if Sensor.BADGE in self.sensors:
+            return arrivals * self.missed, self.departures * self.missed_exits
+        return arrivals, self.departures

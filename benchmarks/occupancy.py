@@ -1,0 +1,160 @@
+"""The occupancy filter on open data with counted people, and what folding one event costs.
+
+Causal and without labels: one pass in the order of time, the model's default parameters, the
+room's ambient CO2 learned on the way. The labels only score what was said before.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import timeit
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kokubus.messages import Side
+from kokubus.occupancy import (
+    Belief,
+    Co2,
+    Estimate,
+    Evidence,
+    Passage,
+    Pir,
+    RoomModel,
+    Sensor,
+    estimate,
+    initial,
+    update,
+)
+
+DATA = Path(__file__).parent.parent / "tests" / "data" / "occupancy"
+OPEN_HOURS = range(7, 20)
+
+# Up to four people, volume not measured; an office for two of about 72 m3.
+ROOM_864 = RoomModel(capacity=4, sensors=frozenset({Sensor.PIR, Sensor.CO2}))
+ROOM_357 = RoomModel(capacity=2, volume_m3=72.0, sensors=frozenset({Sensor.CO2}))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the sensors said at one instant, and how many people were counted by eye."""
+
+    at: int
+    open: bool
+    evidence: tuple[Evidence, ...]
+    people: int
+
+
+def uci864() -> Iterator[Moment]:
+    """PIR (either of two) and CO2 every half minute; ``people`` is 0 to 3."""
+    for row in _rows("uci864.csv.gz"):
+        when = datetime.strptime(row["Date"] + row["Time"], "%Y/%m/%d%H:%M:%S").replace(tzinfo=UTC)
+        at, fired = _milliseconds(when), "1" in (row["S6_PIR"], row["S7_PIR"])
+        evidence = (Pir(at, fired), Co2(at, float(row["S5_CO2"])))
+        yield Moment(at, when.hour in OPEN_HOURS, evidence, int(row["Room_Occupancy_Count"]))
+
+
+def uci357() -> Iterator[Moment]:
+    """CO2 every minute; ``people`` is 1 for one or more."""
+    for row in _rows("uci357_test1.csv.gz"):
+        when = datetime.fromisoformat(row["date"]).replace(tzinfo=UTC)
+        at = _milliseconds(when)
+        evidence = (Co2(at, float(row["CO2"])),)
+        yield Moment(at, when.hour in OPEN_HOURS, evidence, int(row["Occupancy"]))
+
+
+def follow(model: RoomModel, moments: Iterable[Moment]) -> Iterator[tuple[Estimate, int]]:
+    """(estimate, people) after each moment, knowing nothing of later ones."""
+    belief: Belief | None = None
+    for moment in moments:
+        belief = belief or initial(model, moment.at)
+        for evidence in moment.evidence:
+            belief = update(model, belief, evidence, moment.open)
+        yield estimate(model, belief, moment.at, moment.open), moment.people
+
+
+def count_scores() -> dict[str, float]:
+    """Accuracy and mean absolute error of the median, coverage of the 90 % interval."""
+    pairs = list(follow(ROOM_864, uci864()))
+    return {
+        "uci864_accuracy": _mean(e.median == n for e, n in pairs),
+        "uci864_mae": _mean(abs(e.median - n) for e, n in pairs),
+        "uci864_coverage": _mean(e.low <= n <= e.high for e, n in pairs),
+    }
+
+
+def presence_score() -> float:
+    """Share of minutes in which "somebody is inside" was right, from CO2 alone."""
+    return _mean((e.presence > 0.5) == (n > 0) for e, n in follow(ROOM_357, uci357()))
+
+
+def fold_us(capacity: int) -> float:
+    """Microseconds of the dearest `update`, half a minute after the last one."""
+    model = RoomModel(capacity=capacity, sensors=frozenset(Sensor))
+    belief = initial(model, 0)
+    for k in range(1, 20):
+        belief = update(model, belief, Co2(k * 30_711, 500.0 + k), open_=True)
+    at = belief.at + 30_711
+    each: tuple[Evidence, ...] = (
+        Co2(at, 520.0),
+        Pir(at, fired=True),
+        Passage(at, Sensor.BADGE, Side.IN),
+    )
+    return max(_cost_us(model, belief, evidence) for evidence in each)
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """One row a metric; ``quick`` is no different, all of it takes a few seconds."""
+    del quick
+    scores = count_scores()
+    low, high = 0.88, 0.99
+    covered = scores["uci864_coverage"]
+    rows = [
+        _row("uci864_accuracy", scores["uci864_accuracy"], "share", ">= 0.92"),
+        _row("uci864_mae", scores["uci864_mae"], "people", "<= 0.10"),
+        _row("uci864_coverage", covered, "share", f"{low}-{high}", low <= covered <= high),
+        _row("uci357_accuracy", presence_score(), "share", ">= 0.93"),
+    ]
+    folds = [_row(f"fold_us_{c}", fold_us(c), "us", "<= 100") for c in (4, 15, 40)]
+    return rows + folds
+
+
+def _row(metric: str, value: float, unit: str, bar: str, ok: bool | None = None) -> dict[str, Any]:
+    if ok is None:
+        sign, limit = bar.split()
+        ok = value >= float(limit) if sign == ">=" else value <= float(limit)
+    return {
+        "bench": "occupancy",
+        "metric": metric,
+        "value": round(value, 4),
+        "unit": unit,
+        "bar": bar,
+        "ok": ok,
+    }
+
+
+def _cost_us(model: RoomModel, belief: Belief, evidence: Evidence) -> float:
+    once = timeit.Timer(lambda: update(model, belief, evidence, open_=True))
+    return min(once.repeat(repeat=7, number=300)) / 300 * 1e6
+
+
+def _mean(values: Iterable[float]) -> float:
+    kept = list(values)
+    return sum(kept) / len(kept)
+
+
+def _milliseconds(when: datetime) -> int:
+    return int(when.timestamp() * 1000)
+
+
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    with gzip.open(DATA / name, "rt", encoding="ascii", newline="") as lines:
+        yield from csv.DictReader(lines)
+
+
+if __name__ == "__main__":
+    for line in run(quick=True):
+        print(line)

@@ -1,0 +1,68 @@
+"""What people are told: a count with its interval, and which sensor says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Literal, TypeAlias
+
+from kokubus.messages import Instant
+from kokubus.occupancy.belief import SENSORS, Belief
+from kokubus.occupancy.evidence import Sensor
+from kokubus.occupancy.filtering import log_odds, predict
+from kokubus.occupancy.model import RoomModel
+
+Level: TypeAlias = Literal["free", "medium", "full"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """People in a room: ``low`` to ``high`` is the 90 % interval, ``presence`` P(n > 0).
+
+    ``log_odds`` are those of presence; ``contributions`` what each sensor has lately added
+    to them (fading over half an hour; the rest is what was known before). ``drift``: more
+    people left than the room held, so a passage was missed; a closing reset clears it.
+    """
+
+    at: Instant
+    median: int
+    mean: float
+    low: int
+    high: int
+    presence: float
+    log_odds: float
+    contributions: Mapping[Sensor, float]
+    drift: bool
+
+
+def estimate(model: RoomModel, belief: Belief, at: Instant, open_: bool) -> Estimate:
+    """The count at ``at``; same rules as `kokubus.occupancy.predict`."""
+    now = predict(model, belief, at, open_)
+    below = tuple(accumulate(now.posterior))
+    return Estimate(
+        at=at,
+        median=_quantile(below, 0.5),
+        mean=sum(n * p for n, p in enumerate(now.posterior)),
+        low=_quantile(below, 0.05),
+        high=_quantile(below, 0.95),
+        presence=1.0 - now.posterior[0],
+        log_odds=log_odds(now.posterior[0]),
+        contributions={s: w for s, w in zip(SENSORS, now.weights, strict=True) if w},
+        drift=now.drift > 0,
+    )
+
+
+def level(estimate: Estimate, capacity: int) -> Level:
+    """What whoever is not signed in may know: up to half is free, from nine tenths full.
+
+    In a room for two or more, nobody and one person both read ``free``: a count of one is
+    personal data.
+    """
+    if estimate.median >= 0.9 * capacity and estimate.median > 0:
+        return "full"
+    return "free" if estimate.median <= max(1, capacity // 2) else "medium"
+
+
+def _quantile(below: tuple[float, ...], share: float) -> int:
+    return next((n for n, p in enumerate(below) if p >= share), len(below) - 1)
