@@ -1,0 +1,223 @@
+"""The tables of a site's TOML. Durations in milliseconds unless the key says minutes or hours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kokubus.door_state import DoorSpec
+from kokubus.messages import Side
+from kokubus.rights import AntiPassback
+from kokubus.site.opening import hours
+
+OUTSIDE = "outside"
+_PHONE = re.compile(r"\+[1-9][0-9]*( [0-9]+)*")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def _id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(f"{text!r} is no id; use 1 to 63 of a-z, 0-9 and '-', '-' not first")
+    return text
+
+
+def _phone(text: str) -> str:
+    if not _PHONE.fullmatch(text) or not 8 <= sum(map(str.isdigit, text)) <= 15:
+        raise ValueError(f"{text!r} is not international; write it as +49 30 23125 000")
+    return text
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError) as error:
+        raise ValueError(f"{text!r} is no time zone; use a name such as Europe/Berlin") from error
+    return text
+
+
+def _hours(text: str) -> str:
+    hours(text)
+    return text
+
+
+Id = Annotated[str, AfterValidator(_id)]
+Text = Annotated[str, Field(min_length=1, max_length=120)]
+Day = tuple[Annotated[str, AfterValidator(_hours)], ...]
+Pin = Annotated[int, Field(ge=2, le=27)]
+"""A GPIO of the 40-pin header by its Broadcom number; 0 and 1 belong to the HAT's EEPROM."""
+
+
+class Shape(BaseModel):
+    """A table: what is not asked for is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Heading(Shape):
+    """``[site]``. ``help_phone`` stands beside every denial."""
+
+    id: Id
+    name: Text
+    kind: Literal["building", "container"]
+    timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/Berlin"
+    help_phone: Annotated[str, AfterValidator(_phone)]
+    lead_min: Annotated[int, Field(ge=0, le=240)] = 15
+    grace_min: Annotated[int, Field(ge=0, le=240)] = 15
+    opens_without_clock: bool = False
+    policy_horizon_days: Annotated[int, Field(ge=1, le=31)] = 7
+    policy_expiry_hours: Annotated[int, Field(ge=1, le=720)] = 72
+
+
+class Week(Shape):
+    """``[opening]``: hours of each day, see `kokubus.site.opening`."""
+
+    mon: Day = ()
+    tue: Day = ()
+    wed: Day = ()
+    thu: Day = ()
+    fri: Day = ()
+    sat: Day = ()
+    sun: Day = ()
+
+
+class Placement(Shape):
+    """``[[placement]]``: the site stands here from the day ``from`` to before the day ``until``."""
+
+    municipality: Id
+    municipality_name: Text
+    address: Text
+    start: Annotated[date, Field(alias="from")]
+    end: Annotated[date | None, Field(alias="until")] = None
+
+
+class Room(Shape):
+    """``[[room]]``: ``capacity`` in people; ``volume_m3`` is what counting by CO2 needs."""
+
+    id: Id
+    name: Text
+    purpose: Annotated[str, Field(max_length=120)] = ""
+    capacity: Annotated[int, Field(ge=1, le=500)]
+    volume_m3: Annotated[float | None, Field(gt=0, le=100_000, allow_inf_nan=False)] = None
+
+
+class Sensor(Shape):
+    """``[[sensor]]``: one quantity of one room; ``pin`` only where it is a plain wire (PIR)."""
+
+    id: Id
+    room: Id
+    quantity: Literal["pir", "co2", "temperature", "humidity", "light"]
+    kind: Literal["pir", "scd41", "scd30", "bh1750"]
+    device: Id
+    pin: Pin | None = None
+
+
+class Reader(Shape):
+    """``[[door.reader]]``: a chip at SPI ``bus``.``device``; ``side``: towards the room or out."""
+
+    kind: Literal["mfrc522"]
+    side: Side = Side.IN
+    bus: Literal[0] = 0
+    device: Literal[0, 1] = 0
+    reset: Pin = 25
+
+
+class Pins(Shape):
+    """``[door.pins]``. Contact and exit button close to ground; so a cut contact reads open.
+
+    ``lock`` drives the relay that lets the door open while it is energised: a fail-secure
+    strike hangs on the relay's NO contact, a fail-safe magnet on NC.
+    """
+
+    lock: Pin
+    lock_active_high: bool = True
+    contact: Pin | None = None
+    exit: Pin | None = None
+    led_red: Pin | None = None
+    led_green: Pin | None = None
+    buzzer: Pin | None = None
+
+    def wires(self) -> Iterator[tuple[str, int]]:
+        """(key, pin) of all that is connected."""
+        for key in ("lock", "contact", "exit", "led_red", "led_green", "buzzer"):
+            pin = getattr(self, key)
+            if pin is not None:
+                yield key, pin
+
+
+class Door(Shape):
+    """``[[door]]``: leads from ``from`` (a room, or ``outside``) into ``room``."""
+
+    id: Id
+    name: Text
+    room: Id
+    leads_from: Annotated[Id, Field(alias="from")] = OUTSIDE
+    device: Id
+    lock: Literal["fail_secure", "fail_safe"] = "fail_secure"
+    continuous_duty: bool = False
+    free_passage: bool = False
+    exit_unlocks: bool = False
+    pulse_ms: Annotated[int, Field(ge=100, le=60_000)] = 5_000
+    permitted_open_ms: Annotated[int, Field(ge=1_000, le=3_600_000)] = 30_000
+    deadline_ms: Annotated[int, Field(ge=50, le=5_000)] = 400
+    anti_passback: AntiPassback = AntiPassback.OFF
+    min_assurance: Annotated[int, Field(ge=0, le=9)] = 0
+    pins: Pins
+    reader: tuple[Reader, ...] = ()
+
+    @property
+    def reads_both_sides(self) -> bool:
+        """Whether people badge in and out."""
+        return {reader.side for reader in self.reader} == {Side.IN, Side.OUT}
+
+    @property
+    def spec(self) -> DoorSpec:
+        """What the door's state machine needs to know."""
+        return DoorSpec(
+            id=self.id,
+            pulse_ms=self.pulse_ms,
+            permitted_open_ms=self.permitted_open_ms,
+            deadline_ms=self.deadline_ms,
+            exit_unlocks=self.exit_unlocks,
+            has_contact=self.pins.contact is not None,
+        )
+
+
+class Site(Heading):
+    """A whole site. ``opening`` holds only days that are open, as `open_windows` takes it."""
+
+    opening: Mapping[str, tuple[str, ...]]
+    placements: tuple[Placement, ...]
+    rooms: tuple[Room, ...]
+    sensors: tuple[Sensor, ...]
+    doors: tuple[Door, ...]
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The ids of the Raspberry Pis that doors and sensors name, in order."""
+        doors = [door.device for door in self.doors]
+        return tuple(dict.fromkeys(doors + [sensor.device for sensor in self.sensors]))
+
+    def doors_of(self, device: str) -> tuple[Door, ...]:
+        """The doors a device drives."""
+        return tuple(door for door in self.doors if door.device == device)
+
+    def sensors_of(self, device: str) -> tuple[Sensor, ...]:
+        """The sensors a device reads."""
+        return tuple(sensor for sensor in self.sensors if sensor.device == device)
+
+    def placement_on(self, day: date) -> Placement | None:
+        """Where the site stands on a day; None while a container is in transit."""
+        held = (p for p in self.placements if p.start <= day and (p.end is None or day < p.end))
+        return next(held, None)
+
+    def rooms_behind(self, door: Door) -> tuple[str, ...]:
+        """The room a door leads into and all that lie behind it: a right there opens it."""
+        found = [door.room]
+        for room in found:
+            found += {d.room for d in self.doors if d.leads_from == room} - set(found)
+        return tuple(found)
