@@ -81,14 +81,16 @@ class Right:
     """One booking or standing right.
 
     Bounded by its own ``windows`` and by those of ``schedule`` (a key of the policy's
-    schedules); with neither it holds at any time. ``exact`` means that neither lead nor
-    grace widen it: a whole-day booking, which is its day's opening hours.
+    schedules). With None for both a standing right holds at any time, and a booking never:
+    a booking has an hour. An empty ``windows`` is a bound that nothing is left of, so the
+    right never holds. ``exact`` means that neither lead nor grace widen it: a whole-day
+    booking, which is its day's opening hours.
     """
 
     member: Name
     rooms: tuple[Name, ...]
     kind: RightKind = RightKind.BOOKED
-    windows: tuple[Window, ...] = ()
+    windows: tuple[Window, ...] | None = None
     schedule: Name | None = None
     exact: bool = False
 
@@ -122,7 +124,8 @@ class Policy:
         self.number = number
         self.max_age_ms = max_age_ms
         self._by_member: dict[str, list[tuple[str, Right]]] = {}
-        for key, right in content.rights.items():
+        for key in sorted(content.rights):  # a snapshot and its deltas answer alike
+            right = content.rights[key]
             self._by_member.setdefault(right.member, []).append((key, right))
 
     def rights_of(self, member: str | None) -> list[tuple[str, Right]]:
@@ -132,25 +135,23 @@ class Policy:
     def windows_of(self, right: Right) -> Iterator[Window]:
         """Each window in which the right holds; a right without any bound yields nothing.
 
-        A schedule the policy does not contain bounds the right to never.
+        A schedule the policy does not contain bounds the right to never, and a window that
+        ends before it starts is none.
         """
-        scheduled = self.content.schedules.get(right.schedule, ()) if right.schedule else None
-        if scheduled is None:
-            yield from right.windows
-        elif not right.windows:
-            yield from scheduled
-        else:
-            yield from _overlaps(right.windows, scheduled)
+        windows = right.windows
+        if right.schedule is not None:
+            scheduled = self.content.schedules.get(right.schedule, ())
+            windows = scheduled if windows is None else tuple(_overlaps(windows, scheduled))
+        return ((start, end) for start, end in windows or () if start < end)
 
 
 def unbounded(right: Right) -> bool:
     """Whether the right holds at any time."""
-    return not right.windows and right.schedule is None
+    standing = right.kind is RightKind.ENTITLED
+    return standing and right.windows is None and right.schedule is None
 
 
 def _overlaps(left: tuple[Window, ...], right: tuple[Window, ...]) -> Iterator[Window]:
     for a_start, a_end in left:
         for b_start, b_end in right:
-            start, end = max(a_start, b_start), min(a_end, b_end)
-            if start < end:
-                yield start, end
+            yield max(a_start, b_start), min(a_end, b_end)

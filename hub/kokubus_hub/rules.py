@@ -145,7 +145,7 @@ def entitlement_right(entitlement: Row, member: str, rooms: tuple[str, ...], sit
         member=member,
         rooms=rooms,
         kind=RightKind.ENTITLED,
-        windows=((entitlement.start or 0, entitlement.end or FAR),) if bounded else (),
+        windows=((entitlement.start or 0, entitlement.end or FAR),) if bounded else None,
         schedule=None if always(weekly) else schedule_key(weekly, site.timezone),
     )
 
