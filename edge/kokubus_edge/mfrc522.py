@@ -175,8 +175,9 @@ class MfrcPackageBus:
 
 def _open_driver(device: int, reset_pin: int) -> Any:
     package = importlib.import_module("mfrc522")
-    bcm = 11  # named, or the package counts board pins and takes GPIO 25 or 15 for its reset
-    driver = package.MFRC522(bus=0, device=device, pin_mode=bcm, pin_rst=reset_pin)
+    gpio = importlib.import_module("RPi.GPIO")
+    gpio.setmode(gpio.BCM)  # fails where pins are counted otherwise, before a wrong one moves
+    driver = package.MFRC522(bus=0, device=device, pin_mode=gpio.BCM, pin_rst=reset_pin)
     logging.getLogger("mfrc522Logger").handlers.clear()  # each opening adds one more
     return driver
 

@@ -246,7 +246,8 @@ class ReaderThread:
         except ReaderError as error:
             self._report(ReaderHealth(ok=False, detail=str(error)))
         except Exception as error:  # a fault of ours must show as a dead reader, not as silence
-            self._report(ReaderHealth(ok=False, detail=f"fault in the reader: {error!r}"))
+            fault = type(error).__name__  # its text might quote a UID
+            self._report(ReaderHealth(ok=False, detail=f"fault in the reader's program: {fault}"))
         else:
             self._report(ReaderHealth(ok=True))
             for sighting in sightings:
