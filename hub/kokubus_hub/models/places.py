@@ -118,6 +118,7 @@ class Door(Base):
     reads_both_sides: Mapped[bool] = mapped_column(default=False)
     min_assurance: Mapped[int] = mapped_column(default=0)
     continuous_duty: Mapped[bool] = mapped_column(default=False)
+    has_contact: Mapped[bool] = mapped_column(default=True)
     contact: Mapped[str | None] = mapped_column(String(8))
     contact_at: Mapped[At | None]
     held_since: Mapped[At | None]

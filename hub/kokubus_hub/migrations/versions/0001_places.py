@@ -150,6 +150,7 @@ def _door() -> None:
         sa.Column("reads_both_sides", sa.Boolean(), nullable=False),
         sa.Column("min_assurance", sa.BigInteger(), nullable=False),
         sa.Column("continuous_duty", sa.Boolean(), nullable=False),
+        sa.Column("has_contact", sa.Boolean(), nullable=False),
         sa.Column("contact", sa.String(length=8), nullable=True),
         sa.Column("contact_at", sa.BigInteger(), nullable=True),
         sa.Column("held_since", sa.BigInteger(), nullable=True),

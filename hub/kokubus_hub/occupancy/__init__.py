@@ -1,0 +1,1 @@
+"""Occupancy at the hub: evidence is folded into a room's belief as it is recorded."""

@@ -1,0 +1,187 @@
+"""The network's places as the listener needs them: read once a change, kept in memory.
+
+Whatever policies depend on writes a row of `changes` in its own transaction, so a copy that
+carries the newest change's id is exact.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, select
+
+from kokubus.messages import Instant, Side
+from kokubus.occupancy import RoomModel, Sensor
+from kokubus.rights import AntiPassback, DoorRules
+from kokubus_hub import changes, models, rules
+from kokubus_hub.models import table
+
+_SENSED = {"pir": Sensor.PIR, "co2": Sensor.CO2, "beam": Sensor.BEAM}
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlace:
+    """A Raspberry Pi and the site it stands at."""
+
+    id: int
+    slug: str
+    site_id: int
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoorPlace:
+    """A door between ``from_room_id`` (None: outside) and ``room_id``, with its rules."""
+
+    id: int
+    slug: str
+    site_id: int
+    device_id: int | None
+    room_id: int
+    from_room_id: int | None
+    has_contact: bool
+    rules: DoorRules
+
+    @property
+    def passback(self) -> bool:
+        """Whether somebody must be asked who is inside."""
+        return self.rules.anti_passback is not AntiPassback.OFF
+
+    def ways(self, side: Side | None) -> list[tuple[int, Side | None]]:
+        """(room id, the way somebody went as seen from it) for a passage on ``side``."""
+        ways: list[tuple[int, Side | None]] = [(self.room_id, side)]
+        if self.from_room_id is not None:
+            back = {Side.IN: Side.OUT, Side.OUT: Side.IN}
+            ways.append((self.from_room_id, back[side] if side else None))
+        return ways
+
+
+@dataclass(frozen=True, slots=True)
+class RoomPlace:
+    """A room, its site and the occupancy filter's model of it."""
+
+    id: int
+    slug: str
+    site_id: int
+    capacity: int
+    model: RoomModel
+
+
+@dataclass(frozen=True, slots=True)
+class SensorPlace:
+    """A sensor of a device, and the room it is in."""
+
+    id: int
+    room_id: int
+    quantity: str
+
+
+@dataclass(slots=True)
+class Places:
+    """All of them, as of ``change``."""
+
+    change: int
+    devices: dict[str, DevicePlace] = field(default_factory=dict)
+    doors: dict[str, DoorPlace] = field(default_factory=dict)
+    rooms: dict[int, RoomPlace] = field(default_factory=dict)
+    sensors: dict[tuple[int, str], SensorPlace] = field(default_factory=dict)
+    sites: dict[int, Row[Any]] = field(default_factory=dict)
+    keyholders: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    door_slugs: dict[int, str] = field(default_factory=dict)
+
+
+def current(connection: Connection, known: Places | None) -> Places:
+    """``known`` if nothing was changed since, else all of it again."""
+    change = changes.latest(connection)
+    return known if known and known.change == change else load(connection, change)
+
+
+def load(connection: Connection, change: int) -> Places:
+    """Read every place; a few hundred rows in a whole network."""
+    places = Places(change)
+    places.sites = {row.id: row for row in _all(connection, models.Site)}
+    places.rooms = _rooms(connection)
+    places.devices = {
+        row.slug: DevicePlace(row.id, row.slug, row.site_id, row.revoked_at is not None)
+        for row in _all(connection, models.Device)
+    }
+    _add_doors(connection, places)
+    places.sensors = {
+        (row.device_id, row.slug): SensorPlace(row.id, row.room_id, row.quantity)
+        for row in _all(connection, models.Sensor)
+    }
+    places.keyholders = _keyholders(connection, places)
+    return places
+
+
+def _rooms(connection: Connection) -> dict[int, RoomPlace]:
+    seen: defaultdict[int, set[Sensor]] = defaultdict(lambda: {Sensor.BADGE})
+    for row in _all(connection, models.Sensor):
+        if row.quantity in _SENSED:
+            seen[row.room_id].add(_SENSED[row.quantity])
+    return {row.id: _room(row, frozenset(seen[row.id])) for row in _all(connection, models.Room)}
+
+
+def _room(row: Row[Any], sensors: frozenset[Sensor]) -> RoomPlace:
+    model = RoomModel(capacity=row.capacity, volume_m3=row.volume_m3, sensors=sensors)
+    return RoomPlace(row.id, row.slug, row.site_id, row.capacity, model)
+
+
+def _add_doors(connection: Connection, places: Places) -> None:
+    doors = _all(connection, models.Door)
+    slugs = {room.id: room.slug for room in places.rooms.values()}
+    modes = _by(_all(connection, models.DoorMode), "door_id")
+    closures = _by(_all(connection, models.Closure), "site_id")
+    placements = _by(_all(connection, models.Placement), "site_id")
+    for row in doors:
+        made = rules.door_rules(
+            row,
+            places.sites[row.site_id],
+            rules.rooms_behind(row, doors, slugs),
+            modes=modes[row.id],
+            closures=closures[row.site_id],
+            placements=placements[row.site_id],
+        )
+        places.doors[row.slug] = _door(row, made)
+        places.door_slugs[row.id] = row.slug
+
+
+def _door(row: Row[Any], made: DoorRules) -> DoorPlace:
+    return DoorPlace(
+        row.id,
+        row.slug,
+        row.site_id,
+        row.device_id,
+        row.room_id,
+        row.from_room_id,
+        row.has_contact,
+        made,
+    )
+
+
+def _keyholders(connection: Connection, places: Places) -> dict[int, tuple[str, ...]]:
+    found: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    for row in _all(connection, models.Keyholder):
+        doors = (door.slug for door in places.doors.values() if door.site_id == row.site_id)
+        found[row.badge_id] += tuple(doors)
+    return dict(found)
+
+
+def _all(connection: Connection, model: type[models.Base]) -> list[Row[Any]]:
+    source: Table = table(model)
+    return list(connection.execute(select(source)))
+
+
+def _by(rows: Iterable[Row[Any]], column: str) -> defaultdict[int, list[Row[Any]]]:
+    grouped: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        grouped[getattr(row, column)].append(row)
+    return grouped
+
+
+def is_open(site: Row[Any], at: Instant) -> bool:
+    """Whether a site's opening hours hold, as the occupancy filter needs to know."""
+    return bool(rules.expand(site.opening, site.timezone, at, at + 1))

@@ -1,0 +1,35 @@
+"""What a device says of itself, outside its numbered record: online, and a wish for a policy."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from kokubus.messages import DeviceStatus, PolicyWanted
+from kokubus_hub import changes, models
+from kokubus_hub.batch import Batch
+from kokubus_hub.models import table
+from kokubus_hub.places import DevicePlace
+
+_DEVICE, _DOOR = table(models.Device), table(models.Door)
+
+
+def record_status(batch: Batch, device: DevicePlace, status: DeviceStatus) -> None:
+    """Birth or last will. While a device is away, nobody knows how its doors stand."""
+    batch.set(
+        _DEVICE,
+        device.id,
+        online=status.online,
+        status_at=batch.now,
+        boot=status.boot,
+        version=status.version,
+    )
+    if not status.online:
+        batch.connection.execute(
+            update(_DOOR).where(_DOOR.c.device_id == device.id).values(contact=None)
+        )
+
+
+def record_wish(batch: Batch, device: DevicePlace, wish: PolicyWanted) -> None:
+    """`work` follows the changes and answers with a snapshot."""
+    del wish
+    changes.record(batch.connection, batch.now, f"wanted:{device.slug}", device.site_id)
