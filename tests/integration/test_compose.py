@@ -14,6 +14,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from kokubus_edge.settings import read_settings
+
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "tests/data/compose/compose-spec.json").read_text())
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -142,6 +144,19 @@ def test_the_hub_speaks_to_the_brokers_listener_for_the_hub() -> None:
     port = SERVICES["listen"]["environment"]["KOKUBUS_HUB_MQTT_PORT"]
     assert f"\nlistener {port}\n" in conf
     assert "acl_file config/hub.acl" in conf.split(f"\nlistener {port}\n")[1]
+
+
+def test_the_simulated_agent_is_a_device_of_its_site(tmp_path: Path) -> None:
+    for volume in SERVICES["agent"]["volumes"]:
+        source, target = volume.split(":")[:2]
+        if target.startswith("/etc/kokubus/"):
+            shutil.copy(ROOT / source, tmp_path / Path(target).name)
+    settings = read_settings(tmp_path / "agent.toml")
+    assert settings.simulated
+    assert settings.doors
+    assert settings.hub.host in SERVICES
+    named = " ".join(SERVICES["enrol"]["command"])
+    assert settings.device in named
 
 
 def test_scripts_secrets_makes_each_secret_once(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""The units of firmware_configs/systemd are sound and keep their promises."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from configparser import RawConfigParser
+from pathlib import Path
+
+import pytest
+
+UNITS = sorted((Path(__file__).parents[2] / "firmware_configs/systemd").glob("*.service"))
+
+each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+
+
+def read(unit: Path) -> RawConfigParser:
+    """Refuses what is no unit file, and a section or key given twice."""
+    parser = RawConfigParser(strict=True, delimiters=("=",))
+    parser.read_string(unit.read_text())
+    return parser
+
+
+def test_there_is_one_unit_a_program() -> None:
+    assert [unit.stem for unit in UNITS] == ["kokubus-broker", "kokubus-edge", "kokubus-hub"]
+
+
+@each_unit
+def test_it_comes_back_by_itself_and_starts_at_boot(unit: Path) -> None:
+    parser = read(unit)
+    assert parser["Service"]["Restart"] == "always"
+    assert parser["Unit"]["StartLimitIntervalSec"] == "0"
+    assert parser["Install"]["WantedBy"] == "multi-user.target"
+
+
+@each_unit
+def test_it_runs_with_no_more_rights_than_it_needs(unit: Path) -> None:
+    service = read(unit)["Service"]
+    assert service["User"] == "kokubus"
+    assert service["CapabilityBoundingSet"] == ""
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["ProtectSystem"] == "strict"
+
+
+def test_the_door_releases_its_relays_however_it_ends() -> None:
+    parser = read(UNITS[1])
+    service = parser["Service"]
+    settings = service["ExecStart"].partition("run ")[2]
+    assert service["ExecStopPost"] == f"/opt/kokubus/bin/kokubus edge release {settings}"
+    assert service["Type"] == "notify"
+    assert int(service["WatchdogSec"]) <= 10
+    assert "network" not in parser["Unit"]["After"]
+
+
+@each_unit
+def test_systemd_finds_nothing_wrong(unit: Path, tmp_path: Path) -> None:
+    """Where systemd is not installed, only the form is checked: `read` refuses what is no unit."""
+    here = tmp_path / unit.name
+    here.write_text(re.sub(r"^(Exec\w+=)\S+", r"\1/bin/true", unit.read_text(), flags=re.MULTILINE))
+    assert {"Unit", "Service", "Install"} == set(read(here).sections())
+    if shutil.which("systemd-analyze"):
+        found = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", here],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert (found.returncode, found.stderr) == (0, "")
