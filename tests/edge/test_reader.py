@@ -1,24 +1,17 @@
 from collections.abc import Iterator
-from queue import SimpleQueue
 from random import Random
 
 import pytest
 
 from kokubus.credential import Credential
+from kokubus.enrolment import NotEnrollableError, enrollable
 from kokubus_edge.emulator import Card, Field, Mfrc522Chip, Noise, installed
 from kokubus_edge.mfrc522 import MfrcPackageBus, ReaderDownError
 from kokubus_edge.reader import (
     GONE_MS,
     POLL_MS,
-    BadgeReader,
     Mfrc522Reader,
-    NotEnrollableError,
     Presence,
-    ReaderHappening,
-    ReaderHealth,
-    ReaderThread,
-    ScriptedReader,
-    enrollable,
 )
 
 BADGE = "04A3C6CAE26180"
@@ -96,6 +89,14 @@ def test_two_badges_at_once_are_both_seen_once(door: Door) -> None:
     door.chip.field.put(Card("04A3C6FFFFFFFF"))
     assert sorted(door.poll()) == [BADGE, "04A3C6FFFFFFFF"]
     assert door.poll_for(3000) == []
+
+
+def test_a_heap_of_badges_is_seen_at_one_poll_and_then_rests(door: Door) -> None:
+    uids = ["11000000", "22000000", "33000000", "04A3C6CAE26180", "04A3C6FFFFFFFF"]
+    for uid in uids:
+        door.chip.field.put(Card(uid))
+    assert sorted(door.poll()) == sorted(uids)
+    assert door.poll_for(1000) == []
 
 
 def test_a_second_badge_beside_a_held_one_is_seen(door: Door) -> None:
@@ -228,72 +229,3 @@ def test_a_random_number_cannot_be_enrolled() -> None:
 def test_what_is_no_uid_cannot_be_enrolled(uid: str) -> None:
     with pytest.raises(NotEnrollableError, match="no badge number"):
         enrollable(Credential("mfrc522", uid))
-
-
-def test_the_scripted_reader_taps_fails_and_recovers() -> None:
-    reader = ScriptedReader()
-    reader.tap("1e034a5b")
-    reader.fail("cable cut")
-    with pytest.raises(ReaderDownError, match="cable cut"):
-        reader.poll(0)
-    reader.recover()
-    assert [credential.uid for credential in reader.poll(0)] == ["1E034A5B"]
-    assert reader.poll(0) == []
-    reader.close()
-
-
-class Faulty(ScriptedReader):
-    """A reader with a fault of its own."""
-
-    def poll(self, now_ms: int) -> list[Credential]:
-        raise ZeroDivisionError(now_ms)
-
-
-WORKS = ReaderHealth(ok=True)
-
-
-def happenings(reader: BadgeReader) -> tuple[ReaderThread, list[ReaderHappening]]:
-    inbox: list[ReaderHappening] = []
-    return ReaderThread(reader, inbox.append, clock=lambda: 0), inbox
-
-
-def test_health_is_reported_when_it_changes() -> None:
-    reader = ScriptedReader()
-    thread, inbox = happenings(reader)
-    thread.step()
-    thread.step()
-    reader.fail("cable cut")
-    thread.step()
-    thread.step()
-    reader.recover()
-    thread.step()
-    assert inbox == [WORKS, ReaderHealth(ok=False, detail="cable cut"), WORKS]
-
-
-def test_a_fault_of_the_reader_is_not_silence() -> None:
-    thread, inbox = happenings(Faulty())
-    thread.step()
-    thread.step()
-    assert inbox == [
-        ReaderHealth(ok=False, detail="fault in the reader's program: ZeroDivisionError")
-    ]
-
-
-def test_the_thread_puts_sightings_and_ends_when_told() -> None:
-    chip = Mfrc522Chip()
-    inbox: SimpleQueue[ReaderHappening] = SimpleQueue()
-    with installed(chip):
-        thread = ReaderThread(Mfrc522Reader(MfrcPackageBus.open), inbox.put)
-        thread.start()
-        try:
-            assert inbox.get(timeout=30) == WORKS
-            chip.field.put(Card(BADGE))
-            assert inbox.get(timeout=30) == Credential("mfrc522", BADGE)
-            chip.unplug()
-            health = inbox.get(timeout=30)
-            assert isinstance(health, ReaderHealth)
-            assert not health.ok
-            chip.plug_in()
-            assert inbox.get(timeout=30) == WORKS
-        finally:
-            thread.stop()

@@ -1,0 +1,86 @@
+from queue import SimpleQueue
+
+import pytest
+
+from kokubus.credential import Credential
+from kokubus_edge.emulator import Card, Mfrc522Chip, installed
+from kokubus_edge.mfrc522 import MfrcPackageBus, ReaderDownError
+from kokubus_edge.reader import (
+    BadgeReader,
+    Mfrc522Reader,
+    ReaderHappening,
+    ReaderHealth,
+    ReaderThread,
+    ScriptedReader,
+)
+
+BADGE = "04A3C6CAE26180"
+
+
+def test_the_scripted_reader_taps_fails_and_recovers() -> None:
+    reader = ScriptedReader()
+    reader.tap("1e034a5b")
+    reader.fail("cable cut")
+    with pytest.raises(ReaderDownError, match="cable cut"):
+        reader.poll(0)
+    reader.recover()
+    assert [credential.uid for credential in reader.poll(0)] == ["1E034A5B"]
+    assert reader.poll(0) == []
+    reader.close()
+
+
+class Faulty(ScriptedReader):
+    """A reader with a fault of its own."""
+
+    def poll(self, now_ms: int) -> list[Credential]:
+        raise ZeroDivisionError(now_ms)
+
+
+WORKS = ReaderHealth(ok=True)
+
+
+def happenings(reader: BadgeReader) -> tuple[ReaderThread, list[ReaderHappening]]:
+    inbox: list[ReaderHappening] = []
+    return ReaderThread(reader, inbox.append, clock=lambda: 0), inbox
+
+
+def test_health_is_reported_when_it_changes() -> None:
+    reader = ScriptedReader()
+    thread, inbox = happenings(reader)
+    thread.step()
+    thread.step()
+    reader.fail("cable cut")
+    thread.step()
+    thread.step()
+    reader.recover()
+    thread.step()
+    assert inbox == [WORKS, ReaderHealth(ok=False, detail="cable cut"), WORKS]
+
+
+def test_a_fault_of_the_reader_is_not_silence() -> None:
+    thread, inbox = happenings(Faulty())
+    thread.step()
+    thread.step()
+    assert inbox == [
+        ReaderHealth(ok=False, detail="fault in the reader's program: ZeroDivisionError")
+    ]
+
+
+def test_the_thread_puts_sightings_and_ends_when_told() -> None:
+    chip = Mfrc522Chip()
+    inbox: SimpleQueue[ReaderHappening] = SimpleQueue()
+    with installed(chip):
+        thread = ReaderThread(Mfrc522Reader(MfrcPackageBus.open), inbox.put)
+        thread.start()
+        try:
+            assert inbox.get(timeout=30) == WORKS
+            chip.field.put(Card(BADGE))
+            assert inbox.get(timeout=30) == Credential("mfrc522", BADGE)
+            chip.unplug()
+            health = inbox.get(timeout=30)
+            assert isinstance(health, ReaderHealth)
+            assert not health.ok
+            chip.plug_in()
+            assert inbox.get(timeout=30) == WORKS
+        finally:
+            thread.stop()
