@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kokubus.case import Case, case_of, timeless
 from kokubus.decision import Decision, Detail, Moment, Reason, State, Step, Tap
-from kokubus.messages import Side
+from kokubus.messages import PolicyNumber, Side
 from kokubus.rights import (
     AntiPassback,
-    BadgeRules,
     DoorRules,
     ModeKind,
     Policy,
-    Right,
     RightKind,
     Window,
-    unbounded,
 )
 
 
@@ -38,61 +36,26 @@ def decide(policy: Policy, state: State, tap: Tap, now: Moment) -> Decision:
     13. the nearest reason: ``too_early(from)``, ``too_late(since)``, ``wrong_place(where)``,
         ``no_booking``; with an untrusted clock ``clock_untrusted``
 
-    With an untrusted clock only rights without a time bound count, and only where the door
-    says so; a mode cannot be known to have ended, so a lockdown holds and free passage
-    does not. Whatever goes wrong inside is a denial, ``rule_error``.
+    A stale policy holds no door open either, so that a door without a hub locks again. With
+    an untrusted clock only what has no time bound counts, rights only where the door says
+    so; a mode cannot be known to have ended, so a lockdown holds and free passage does not.
+    Whatever is malformed or goes wrong inside is a denial, ``rule_error``.
     """
+    steps: list[Step] = []
     try:
-        return _decide(_Case(policy, state, tap, now))
+        return _decide(case_of(policy, state, tap, now), steps)
     except Exception:  # fails closed: no input may open a door by breaking a rule
-        return Decision(granted=False, reason=Reason.RULE_ERROR, policy=policy.number)
+        return Decision(
+            granted=False,
+            reason=Reason.RULE_ERROR,
+            steps=(*steps, Step("error", "denied")),
+            policy=_number(policy),
+        )
 
 
-@dataclass(slots=True)
-class _Case:
-    policy: Policy
-    state: State
-    tap: Tap
-    now: Moment
-    flags: list[str] = field(default_factory=list)
-
-    @property
-    def door(self) -> DoorRules:
-        return self.policy.content.doors[self.tap.door]
-
-    @property
-    def badge(self) -> BadgeRules | None:
-        return self.policy.content.badges.get(self.tap.badge)
-
-    @property
-    def known_badge(self) -> BadgeRules:
-        return self.policy.content.badges[self.tap.badge]
-
-    def rights(self) -> list[tuple[str, Right]]:
-        return self.policy.rights_of(self.known_badge.member)
-
-    def rights_here(self, kind: RightKind) -> Iterator[tuple[str, Right]]:
-        rooms = self.door.rooms
-        for key, right in self.rights():
-            if right.kind is kind and not set(right.rooms).isdisjoint(rooms):
-                yield key, right
-
-    def widened(self, right: Right) -> Iterator[Window]:
-        """The right's windows with the door's lead and grace, where they apply."""
-        plain = right.exact or right.kind is not RightKind.BOOKED
-        lead, grace = (0, 0) if plain else (self.door.lead_ms, self.door.grace_ms)
-        for start, end in self.policy.windows_of(right):
-            yield start - lead, end + grace
-
-    def holds(self, right: Right) -> bool:
-        """Whether the right is in force now, as far as the clock can be believed."""
-        badge = self.known_badge
-        if not self.now.trusted:
-            free = unbounded(right) and badge.start is None and badge.end is None
-            return free and self.door.opens_without_clock
-        if unbounded(right):
-            return True
-        return any(start <= self.now.at < end for start, end in self.widened(right))
+def _number(policy: Policy) -> PolicyNumber | None:
+    number = getattr(policy, "number", None) if isinstance(policy, Policy) else None
+    return number if isinstance(number, PolicyNumber) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,29 +84,36 @@ def mode_holds(door: DoorRules, kind: ModeKind, now: Moment) -> bool:
     )
 
 
-def _door(case: _Case) -> _Verdict | None:
-    known = case.tap.door in case.policy.content.doors
-    return None if known else _deny(Reason.DOOR_UNKNOWN)
+def passes_freely(policy: Policy, door: DoorRules, now: Moment) -> bool:
+    """Whether the bolt is held back: free passage, no lockdown, and a policy not stale."""
+    return (
+        mode_holds(door, ModeKind.FREE_PASSAGE, now)
+        and not mode_holds(door, ModeKind.LOCKDOWN, now)
+        and not _is_stale(policy, now)
+    )
 
 
-def _lockdown(case: _Case) -> _Verdict | None:
+def _is_stale(policy: Policy, now: Moment) -> bool:
+    return policy.max_age_ms is not None and now.policy_age_ms >= policy.max_age_ms
+
+
+def _door(case: Case) -> _Verdict | None:
+    return None if case.rules else _deny(Reason.DOOR_UNKNOWN)
+
+
+def _lockdown(case: Case) -> _Verdict | None:
     if not mode_holds(case.door, ModeKind.LOCKDOWN, case.now):
         return None
     badge = case.badge
     return None if badge and badge.override_lockdown else _deny(Reason.LOCKDOWN)
 
 
-def _free_passage(case: _Case) -> _Verdict | None:
-    if mode_holds(case.door, ModeKind.LOCKDOWN, case.now):
-        return None  # lockdown ends free passage at once, also for those who override it
-    return (
-        _grant(Reason.FREE_PASSAGE)
-        if mode_holds(case.door, ModeKind.FREE_PASSAGE, case.now)
-        else None
-    )
+def _free_passage(case: Case) -> _Verdict | None:
+    free = passes_freely(case.policy, case.door, case.now)
+    return _grant(Reason.FREE_PASSAGE) if free else None
 
 
-def _badge(case: _Case) -> _Verdict | None:
+def _badge(case: Case) -> _Verdict | None:
     badge, now = case.badge, case.now
     if badge is None:
         return _deny(Reason.BADGE_UNKNOWN)
@@ -157,31 +127,35 @@ def _badge(case: _Case) -> _Verdict | None:
     return _deny(Reason.BADGE_TOO_WEAK) if weak else None
 
 
-def _member(case: _Case) -> _Verdict | None:
+def _member(case: Case) -> _Verdict | None:
     return _deny(Reason.MEMBER_SUSPENDED) if case.known_badge.suspended else None
 
 
-def _keyholder(case: _Case) -> _Verdict | None:
-    if case.tap.door not in case.known_badge.keyholder:
+def _keyholder(case: Case) -> _Verdict | None:
+    badge = case.known_badge
+    if case.tap.door not in badge.keyholder:
         return None
+    if not (case.now.trusted or timeless(badge)):
+        return None  # a badge that has ended must not come back to life with a power cut
     case.flags.append("keyholder_used")
     return _grant(Reason.KEYHOLDER)
 
 
-def _stale(case: _Case) -> _Verdict | None:
-    limit = case.policy.max_age_ms
-    stale = limit is not None and case.now.policy_age_ms >= limit
-    return _deny(Reason.POLICY_STALE) if stale else None
+def _stale(case: Case) -> _Verdict | None:
+    return _deny(Reason.POLICY_STALE) if _is_stale(case.policy, case.now) else None
 
 
-def _closed(case: _Case) -> _Verdict | None:
+def _closed(case: Case) -> _Verdict | None:
     if not case.now.trusted:
         return None
-    ends = [end for start, end in case.door.closures if start <= case.now.at < end]
-    return _deny(Reason.CLOSED, until=max(ends)) if ends else None
+    until = case.now.at
+    for start, end in sorted(case.door.closures):
+        if start <= until < end:  # one closure may follow another without a gap
+            until = end
+    return _deny(Reason.CLOSED, until=until) if until > case.now.at else None
 
 
-def _passback(case: _Case) -> _Verdict | None:
+def _passback(case: Case) -> _Verdict | None:
     rule = case.door.anti_passback
     if rule is AntiPassback.OFF or case.tap.side is Side.OUT or case.state.inside is False:
         return None
@@ -194,50 +168,52 @@ def _passback(case: _Case) -> _Verdict | None:
     return None
 
 
-def _booked(case: _Case) -> _Verdict | None:
+def _booked(case: Case) -> _Verdict | None:
     for key, right in case.rights_here(RightKind.BOOKED):
         if case.holds(right):
             return _grant(Reason.BOOKED, key)
     return None
 
 
-def _entitled_right(case: _Case) -> str | None:
+def _entitled_right(case: Case) -> str | None:
     rights = case.rights_here(RightKind.ENTITLED)
     return next((key for key, right in rights if case.holds(right)), None)
 
 
-def _full(case: _Case) -> _Verdict | None:
+def _full(case: Case) -> _Verdict | None:
     free = case.state.free_places
     if free is None or free > 0 or case.tap.side is Side.OUT:
         return None
     return _deny(Reason.ROOM_FULL) if _entitled_right(case) else None
 
 
-def _entitled(case: _Case) -> _Verdict | None:
+def _entitled(case: Case) -> _Verdict | None:
     key = _entitled_right(case)
     return _grant(Reason.ENTITLED, key) if key else None
 
 
-def _nearest(case: _Case) -> _Verdict:
+def _nearest(case: Case) -> _Verdict:
     if not case.now.trusted:
         return _deny(Reason.CLOCK_UNTRUSTED)
-    here = [right for kind in RightKind for _, right in case.rights_here(kind)]
-    found = [_distance(case, window) for right in here for window in case.widened(right)]
-    elsewhere = [right for _, right in case.rights() if right not in here and case.holds(right)]
+    here = dict(pair for kind in RightKind for pair in case.rights_here(kind))
+    found = [_distance(case, window) for right in here.values() for window in case.widened(right)]
+    others = [right for key, right in case.rights if key not in here and right.rooms]
+    elsewhere = [right for right in others if case.holds(right)]
     booked = [right for right in elsewhere if right.kind is RightKind.BOOKED]
     if booked or (elsewhere and not found):
         return _deny(Reason.WRONG_PLACE, where=(booked or elsewhere)[0].rooms[0])
     return min(found, key=lambda pair: pair[0])[1] if found else _deny(Reason.NO_BOOKING)
 
 
-def _distance(case: _Case, window: Window) -> tuple[int, _Verdict]:
-    start, end = window
-    if case.now.at < start:
-        return start - case.now.at, _deny(Reason.TOO_EARLY, **{"from": start})
-    return case.now.at - end, _deny(Reason.TOO_LATE, since=end)
+def _distance(case: Case, window: Window) -> tuple[tuple[int, bool], _Verdict]:
+    """How far off a window is, what lies ahead before what is over, and the reason for it."""
+    (start, end), at = window, case.now.at
+    if at < start:
+        return (start - at, False), _deny(Reason.TOO_EARLY, **{"from": start})
+    return (at - end, True), _deny(Reason.TOO_LATE, since=end)
 
 
-_ORDER: tuple[tuple[str, Callable[[_Case], _Verdict | None]], ...] = (
+_ORDER: tuple[tuple[str, Callable[[Case], _Verdict | None]], ...] = (
     ("door", _door),
     ("lockdown", _lockdown),
     ("free_passage", _free_passage),
@@ -254,8 +230,7 @@ _ORDER: tuple[tuple[str, Callable[[_Case], _Verdict | None]], ...] = (
 )
 
 
-def _decide(case: _Case) -> Decision:
-    steps: list[Step] = []
+def _decide(case: Case, steps: list[Step]) -> Decision:
     for rule, check in _ORDER:
         verdict = check(case)
         if verdict is None:

@@ -1,0 +1,81 @@
+"""One access question laid out for the rules of `kokubus.access`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kokubus.decision import Moment, State, Tap
+from kokubus.rights import BadgeRules, DoorRules, Policy, Right, RightKind, Window, unbounded
+from kokubus.soundness import fits
+
+
+@dataclass(slots=True)
+class Case:
+    """One question with all a rule may look at."""
+
+    policy: Policy
+    state: State
+    tap: Tap
+    now: Moment
+    rules: DoorRules | None
+    badge: BadgeRules | None
+    rights: list[tuple[str, Right]]
+    flags: list[str] = field(default_factory=list)
+
+    @property
+    def door(self) -> DoorRules:
+        """The door asked about, once rule 1 has found it."""
+        assert self.rules is not None  # noqa: S101 - decide has answered otherwise
+        return self.rules
+
+    @property
+    def known_badge(self) -> BadgeRules:
+        """The badge asked about, once rule 4 has found it."""
+        assert self.badge is not None  # noqa: S101 - decide has answered otherwise
+        return self.badge
+
+    def rights_here(self, kind: RightKind) -> Iterator[tuple[str, Right]]:
+        """The member's rights of this kind to a room behind the door."""
+        rooms = self.door.rooms
+        for key, right in self.rights:
+            if right.kind is kind and not set(right.rooms).isdisjoint(rooms):
+                yield key, right
+
+    def widened(self, right: Right) -> Iterator[Window]:
+        """The right's windows with the door's lead and grace, where they apply."""
+        plain = right.exact or right.kind is not RightKind.BOOKED
+        lead, grace = (0, 0) if plain else (self.door.lead_ms, self.door.grace_ms)
+        for start, end in self.policy.windows_of(right):
+            yield start - lead, end + grace
+
+    def holds(self, right: Right) -> bool:
+        """Whether the right is in force now, as far as the clock can be believed."""
+        if not self.now.trusted:
+            always = unbounded(right) and timeless(self.known_badge)
+            return always and self.door.opens_without_clock
+        if unbounded(right):
+            return True
+        return any(start <= self.now.at < end for start, end in self.widened(right))
+
+
+def case_of(policy: Policy, state: State, tap: Tap, now: Moment) -> Case:
+    """What the rules look at; TypeError if any of it is not what it should be."""
+    asked = fits(tap, Tap) and fits(state, State) and fits(now, Moment)
+    if not (asked and fits(policy.max_age_ms, int | None)):
+        raise TypeError("the question is malformed")
+    rules = policy.content.doors.get(tap.door)
+    badge = policy.content.badges.get(tap.badge)
+    rights = policy.rights_of(badge.member) if badge else []
+    if not (
+        fits(rules, DoorRules | None)
+        and fits(badge, BadgeRules | None)
+        and all(fits(right, Right) for _, right in rights)
+    ):
+        raise TypeError("the policy is malformed")
+    return Case(policy, state, tap, now, rules, badge, rights)
+
+
+def timeless(badge: BadgeRules) -> bool:
+    """Whether a badge is valid without an end or a beginning."""
+    return badge.start is None and badge.end is None
