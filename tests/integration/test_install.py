@@ -89,7 +89,7 @@ def test_every_requirement_of_the_project_is_locked() -> None:
     for lock, requirements in wanted.items():
         locked = pins(lock)
         for requirement in map(Requirement, requirements):
-            versions = locked.get(requirement.canonicalize_name(name), [])
+            versions = locked.get(canonicalize_name(requirement.name), [])
             assert versions, f"{requirement} is not in {lock}; run scripts/lock"
             assert all(version in requirement.specifier for version in versions)
 
