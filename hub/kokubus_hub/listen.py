@@ -8,12 +8,12 @@ the door and sent again from its spool, so the session at the broker is a clean 
 
 from __future__ import annotations
 
+import os
 import select
-import socket
+import signal
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import uniform
 from typing import Any
 
@@ -22,33 +22,39 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from kokubus import wire
+from kokubus_hub import database, health
+from kokubus_hub.broker import Broker, no_delay
 from kokubus_hub.intake import Intake
+from kokubus_hub.keys import Keyring
+from kokubus_hub.settings import Settings
 from kokubus_hub.sorting import Letter
 
 BATCH = 256
 IDLE_S = 0.5
 RECONNECT_S = (0.2, 5.0)
+BUSY_MS = 300
+"""Below every door's deadline: a tap that waits longer for a lock is decided at the door."""
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """Where the broker is; ``ca`` None means plain TCP, for loopback only."""
-
-    host: str
-    port: int
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-    def context(self) -> ssl.SSLContext | None:
-        """The TLS context that proves who we are and checks who they are."""
-        if self.ca is None:
-            return None
-        context = ssl.create_default_context(cafile=self.ca)
-        if self.cert:
-            context.load_cert_chain(self.cert, self.key)
-        return context
+def serve(settings: Settings) -> None:
+    """The ``listen`` role until SIGTERM or SIGINT."""
+    engine = database.engine(settings.database, busy_ms=BUSY_MS)
+    shared = engine.dialect.name != "sqlite"
+    listener = Listener(
+        Intake(engine, Keyring.load(settings.keys_dir)),
+        Broker.of(settings),
+        now=lambda: time.time_ns() // 1_000_000,
+        client_id=f"hub:listen-{os.getpid()}" if shared else "hub:listen",
+        share="hub" if shared else None,
+        beat=lambda: health.beat(settings, "listen"),
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: listener.stop())
+    try:
+        listener.run()
+    finally:
+        engine.dispose()
 
 
 class Listener:
@@ -102,7 +108,7 @@ class Listener:
         context = self._broker.context()
         if context is not None:
             client.tls_set_context(context)
-        client.on_socket_open = _no_delay
+        client.on_socket_open = no_delay
         client.on_connect = self._subscribe
         client.on_message = self._hold
         return client
@@ -173,8 +179,3 @@ class Listener:
 def _buffered(sock: Any) -> bool:
     """Whether TLS holds decrypted bytes that `select` cannot see."""
     return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-
-
-def _no_delay(_client: Client, _data: Any, sock: Any) -> None:
-    """Nagle's algorithm turns a QoS 1 round trip of 0.3 ms into 44 ms."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
