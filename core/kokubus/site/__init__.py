@@ -3,12 +3,11 @@
 `read_site` is the only way in: whoever holds a `Site` holds one that was checked.
 """
 
-from kokubus.site.opening import DAYS, Hours, hours, open_windows
+from kokubus.site.opening import Hours, hours
 from kokubus.site.reading import check, read_site
 from kokubus.site.shapes import Door, Pins, Placement, Reader, Room, Sensor, Site
 
 __all__ = [
-    "DAYS",
     "Door",
     "Hours",
     "Pins",
@@ -19,6 +18,5 @@ __all__ = [
     "Site",
     "check",
     "hours",
-    "open_windows",
     "read_site",
 ]

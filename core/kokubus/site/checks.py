@@ -109,6 +109,8 @@ def _sensor(path: str, sensor: Sensor, draft: Draft) -> Iterator[str]:
         yield f"{path}.quantity: a {sensor.kind} measures {able}, not {sensor.quantity}"
     if sensor.kind == "pir" and sensor.pin is None:
         yield f"{path}.pin: is missing; name the GPIO the PIR's output is wired to"
+    if sensor.kind == "pir" and sensor.pin in I2C_PINS:
+        yield f"{path}.pin: GPIO {sensor.pin} is pulled up on the board; use one from 4 on"
     if sensor.kind != "pir" and sensor.pin is not None:
         yield f"{path}.pin: a {sensor.kind} hangs on the I2C bus; leave the pin out"
 

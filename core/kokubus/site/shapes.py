@@ -74,7 +74,7 @@ class Heading(Shape):
 
 
 class Week(Shape):
-    """``[opening]``: hours of each day, see `kokubus.site.opening`."""
+    """``[opening]``: hours of each day (`kokubus.site.opening`); a day left out is closed."""
 
     mon: Day = ()
     tue: Day = ()
@@ -188,7 +188,7 @@ class Door(Shape):
 
 
 class Site(Heading):
-    """A whole site. ``opening`` holds only days that are open, as `open_windows` takes it."""
+    """A whole site. ``opening`` holds only days that are open."""
 
     opening: Mapping[str, tuple[str, ...]]
     placements: tuple[Placement, ...]

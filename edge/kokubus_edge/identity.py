@@ -1,0 +1,143 @@
+"""Who a device is, and whom it believes.
+
+The identity folder is written by ``kokubus hub device add``: ``identity.json``, and for TLS
+``device.crt`` and ``device.key``. The keys in ``identity.json`` are base64url, padded or not::
+
+    {"device": "ettmannsweiler-1", "kid": "...",
+     "signing_key": hub's Ed25519 public key, 32 bytes,
+     "sealing_key": hub's X25519 public key, 32 bytes,
+     "lookup_key": this device's secret for lookups, 32 bytes,
+     "ca": the CA certificate, PEM or DER}
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.x509.oid import NameOID
+
+from kokubus.errors import SettingsError
+from kokubus_edge.settings import Settings
+
+_REMEDY = "make it again with `kokubus hub device add`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The keys of a device. ``ca`` as `ssl.SSLContext.load_verify_locations` takes cadata.
+
+    ``certificate`` and ``key`` are files, for the TLS context to read.
+    """
+
+    device: str
+    kid: str
+    signing_key: Ed25519PublicKey
+    sealing_key: X25519PublicKey
+    lookup_key: bytes = field(repr=False)
+    ca: str | bytes = field(repr=False)
+    certificate: Path
+    key: Path
+
+    @property
+    def hub_keys(self) -> Mapping[str, Ed25519PublicKey]:
+        """By ``kid``, as `kokubus.wire.decode_down` takes them."""
+        return {self.kid: self.signing_key}
+
+
+def read_identity(settings: Settings) -> Identity:
+    """The identity in the settings' folder; SettingsError if it is not this device's, or broken.
+
+    The certificate is looked at only where the link to the hub is to use it.
+    """
+    folder = settings.identity
+    raw = _json(folder / "identity.json")
+    if raw.get("device") != settings.device:
+        said = f"is for {raw.get('device')!r}, but agent.toml says device = {settings.device!r}"
+        raise SettingsError(f"{folder}/identity.json: {said}; copy the right folder here")
+    identity = Identity(
+        device=settings.device,
+        kid=_text(raw, "kid", folder),
+        signing_key=Ed25519PublicKey.from_public_bytes(_key(raw, "signing_key", folder)),
+        sealing_key=X25519PublicKey.from_public_bytes(_key(raw, "sealing_key", folder)),
+        lookup_key=_key(raw, "lookup_key", folder),
+        ca=_certificate_data(_bytes(raw, "ca", folder)),
+        certificate=folder / "device.crt",
+        key=folder / "device.key",
+    )
+    if settings.hub.tls:
+        _refuse_unusable(identity)
+    return identity
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}; {_REMEDY}") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: is not JSON; {_REMEDY}") from error
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{path}: is no JSON object; {_REMEDY}")
+    return raw
+
+
+def _text(raw: Mapping[str, Any], name: str, folder: Path) -> str:
+    value = raw.get(name)
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"{folder}/identity.json: {name}: is missing; {_REMEDY}")
+    return value
+
+
+def _bytes(raw: Mapping[str, Any], name: str, folder: Path) -> bytes:
+    text = _text(raw, name, folder)
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        said = f"{folder}/identity.json: {name}: is not base64url; {_REMEDY}"
+        raise SettingsError(said) from error
+
+
+def _key(raw: Mapping[str, Any], name: str, folder: Path) -> bytes:
+    key = _bytes(raw, name, folder)
+    if len(key) != 32:
+        said = f"{name}: has {len(key)} bytes, not 32; {_REMEDY}"
+        raise SettingsError(f"{folder}/identity.json: {said}")
+    return key
+
+
+def _certificate_data(ca: bytes) -> str | bytes:
+    return ca.decode("ascii", "replace") if ca.startswith(b"-----BEGIN") else ca
+
+
+def _refuse_unusable(identity: Identity) -> None:
+    """A swapped SD card or a half-copied folder is noticed before the broker refuses it."""
+    name = _common_name(identity.certificate)
+    if name != identity.device:
+        said = f"is for {name!r}, not for {identity.device!r}; copy the right folder here"
+        raise SettingsError(f"{identity.certificate}: {said}")
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=identity.ca)
+        context.load_cert_chain(identity.certificate, identity.key)
+    except (OSError, ValueError) as error:
+        said = f"{identity.certificate.parent}: certificate, key and ca do not fit: {error}"
+        raise SettingsError(f"{said}; {_REMEDY}") from error
+
+
+def _common_name(path: Path) -> str:
+    try:
+        subject = x509.load_pem_x509_certificate(path.read_bytes()).subject
+        return str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}; {_REMEDY}") from error
+    except (ValueError, IndexError) as error:
+        raise SettingsError(f"{path}: is no certificate of ours; {_REMEDY}") from error

@@ -1,0 +1,1 @@
+"""Hardware that is not there: pins, badges, people and air."""

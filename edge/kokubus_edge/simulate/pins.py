@@ -1,0 +1,126 @@
+"""Pins without a Pi: what is wired to them, and a record of what the relays did.
+
+gpiozero's own mock factory, with two things added: an input keeps the level that was wired to
+it, whatever pull-up is set later; and each change of a lock relay is noted, in memory and in a
+file that outlives a killed agent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+from gpiozero.pins.mock import MockFactory, MockPin
+
+from kokubus.site import Door, Sensor
+
+
+@dataclass(frozen=True, slots=True)
+class RelayEdge:
+    """A relay changed. ``at`` in milliseconds since 1970 UTC."""
+
+    door: str
+    energised: bool
+    at: int
+
+
+class SimulatedPin(MockPin):  # type: ignore[misc]  # gpiozero publishes no types
+    """A pin that something is wired to."""
+
+    wired: bool | None = None
+
+    def wire(self, high: bool) -> None:
+        """Drive the pin from outside, from now on."""
+        self.wired = high
+        if self.function == "input":
+            (self.drive_high if high else self.drive_low)()
+
+    def output_with_state(self, state: bool) -> None:
+        # in one step, as the pins of a real door do it (see quiet_pins)
+        self._function, self._state = "output", bool(state)
+
+    def _set_pull(self, value: str) -> None:
+        super()._set_pull(value)
+        if self.wired is not None:
+            self.wire(self.wired)
+
+    def _change_state(self, value: bool) -> bool:
+        changed: bool = super()._change_state(value)
+        if changed and self._function == "output":
+            self.factory.note(self._number, bool(value))
+        return changed
+
+
+class SimulatedPins(MockFactory):  # type: ignore[misc]  # gpiozero publishes no types
+    """A pin factory on which every door stands closed and every PIR sees nobody.
+
+    ``edges`` holds what the lock relays did since it was made; ``log``, if given, gets each as a
+    line of JSON as well.
+    """
+
+    def __init__(self, doors: Sequence[Door], log: Path | None = None) -> None:
+        super().__init__(pin_class=SimulatedPin)
+        self._relays = {door.pins.lock: door for door in doors}
+        self._log = log
+        self.edges: list[RelayEdge] = []
+        for door in doors:
+            close_door(self, door)
+            release_exit(self, door)
+
+    def note(self, pin: int, high: bool) -> None:
+        """A pin that is an output has changed."""
+        door = self._relays.get(pin)
+        if door is None:
+            return
+        edge = RelayEdge(door.id, high == door.pins.lock_active_high, time_ns() // 1_000_000)
+        self.edges.append(edge)
+        if self._log is not None:
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(json.dumps(asdict(edge)) + "\n")
+
+
+def relay_edges(log: Path) -> list[RelayEdge]:
+    """What a log says; empty if there is none."""
+    if not log.exists():
+        return []
+    return [RelayEdge(**json.loads(line)) for line in log.read_text("utf-8").splitlines()]
+
+
+def open_door(pins: Any, door: Door) -> None:
+    """The leaf opens: its contact no longer closes to ground."""
+    _wire(pins, door.pins.contact, high=True)
+
+
+def close_door(pins: Any, door: Door) -> None:
+    """The leaf closes."""
+    _wire(pins, door.pins.contact, high=False)
+
+
+def press_exit(pins: Any, door: Door) -> None:
+    """Somebody inside presses request-to-exit, and keeps pressing."""
+    _wire(pins, door.pins.exit, high=False)
+
+
+def release_exit(pins: Any, door: Door) -> None:
+    """The request-to-exit button is let go."""
+    _wire(pins, door.pins.exit, high=True)
+
+
+def move(pins: Any, sensor: Sensor, *, moving: bool) -> None:
+    """A PIR's output rises while somebody moves."""
+    _wire(pins, sensor.pin, high=moving)
+
+
+def unlocked(pins: Any, door: Door) -> bool:
+    """Whether the relay is energised, seen from outside."""
+    pin = pins.pin(door.pins.lock)
+    return bool(pin.function == "output" and pin.state == door.pins.lock_active_high)
+
+
+def _wire(pins: Any, pin: int | None, *, high: bool) -> None:
+    if pin is not None:
+        pins.pin(pin).wire(high)

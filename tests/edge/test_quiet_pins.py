@@ -1,0 +1,61 @@
+"""No relay clicks when lgpio claims its pin."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.edge.rig import dorf
+
+from kokubus_edge.hardware import release
+
+
+@pytest.fixture
+def lgpio(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, ...]]]:
+    """A stand-in for the lgpio package: every claim and write is noted, GPIO 17 is an output."""
+    calls: list[tuple[Any, ...]] = []
+    outputs: set[int] = set()
+
+    def claim_output(_handle: int, gpio: int, level: int = 0) -> None:
+        outputs.add(gpio)
+        calls.append(("output", gpio, level))
+
+    def claim_input(_handle: int, gpio: int, _flags: int) -> None:
+        outputs.discard(gpio)
+        calls.append(("input", gpio))
+
+    fake = ModuleType("lgpio")
+    vars(fake).update(
+        SET_PULL_NONE=0,
+        BOTH_EDGES=3,
+        RISING_EDGE=1,
+        FALLING_EDGE=2,
+        gpiochip_open=lambda _chip: 0,
+        gpiochip_close=lambda _handle: None,
+        gpio_claim_output=claim_output,
+        gpio_claim_input=claim_input,
+        gpio_get_mode=lambda _handle, gpio: 2 if gpio in outputs else 0,
+        gpio_write=lambda _handle, gpio, level: calls.append(("write", gpio, int(level))),
+        gpio_read=lambda *_: 0,
+    )
+    monkeypatch.setitem(sys.modules, "lgpio", fake)
+    for name in ("gpiozero.pins.lgpio", "kokubus_edge.quiet_pins"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr("gpiozero.pins.local.get_pi_revision", lambda: 0xA02082)
+    yield calls
+    for name in ("gpiozero.pins.lgpio", "kokubus_edge.quiet_pins"):
+        sys.modules.pop(name, None)
+
+
+def test_on_a_real_pi_an_active_low_relay_is_never_low_at_start_nor_left_floating(
+    lgpio: list[tuple[Any, ...]],
+) -> None:
+    from kokubus_edge.quiet_pins import quiet_lgpio_factory  # noqa: PLC0415 - needs the stand-in
+
+    factory = quiet_lgpio_factory()
+    release(dorf().doors[1:], factory)
+    assert lgpio == [("input", 23), ("output", 23, 1)]
+    factory.close()
