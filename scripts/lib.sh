@@ -30,20 +30,8 @@ apt_install() (
     { get update && get install --no-install-recommends "$@"; }
 )
 
-# wants COMMAND=PACKAGE...: every command is there, or root installs its Debian package.
-wants() {
-  local pair missing=()
-  for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
-  done
-  ((${#missing[@]})) || return 0
-  command -v apt-get >/dev/null || fail "Not installed: ${missing[*]}. Install them, then run this again."
-  ((EUID == 0)) || fail "Not installed: ${missing[*]}. Run this line, then the script again:" \
-    "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
-  echo "Installing ${missing[*]} with apt" >&2
-  apt_install "${missing[@]}" || fail "apt could not install: ${missing[*]}. Its reason stands above."
-  widen_path
-}
+# A tree that was moved or copied has a .venv whose commands still point to the old place.
+venv_works() { grep -qsF "$root/.venv" .venv/bin/activate && .venv/bin/python -c '' 2>/dev/null; }
 
 # Debian's python3 comes without ensurepip until python3-venv is installed.
 fitting_python() {
@@ -56,12 +44,35 @@ fitting_python() {
   return 1
 }
 
+python_package() {
+  ! command -v python3 >/dev/null || python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "kokubus needs Python 3.11 or newer; this machine's python3 is $(python3 -V 2>&1)."
+  echo python3-venv
+}
+
+# wants [COMMAND=PACKAGE...]: every command and a Python with venv is there, or root installs the
+# Debian package. All that is missing is said in one line.
+# shellcheck disable=SC2120 # the scripts pass arguments
+wants() {
+  local pair missing=()
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+  venv_works || fitting_python >/dev/null || missing+=("$(python_package)")
+  ((${#missing[@]})) || return 0
+  command -v apt-get >/dev/null || fail "Not installed: ${missing[*]}. Install them, then run this again."
+  ((EUID == 0)) || fail "Not installed: ${missing[*]}. Run this line, then the script again:" \
+    "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
+  echo "Installing ${missing[*]} with apt" >&2
+  apt_install "${missing[@]}" || fail "apt could not install: ${missing[*]}. Its reason stands above."
+  widen_path
+}
+
 make_venv() {
   local python
-  # A tree that was moved or copied has a .venv whose commands still point to the old place.
-  if grep -qsF "$root/.venv" .venv/bin/activate && .venv/bin/python -c '' 2>/dev/null; then return; fi
-  python=$(fitting_python) || { wants ensurepip=python3-venv; python=$(fitting_python); } ||
-    fail "kokubus needs Python 3.11 or newer with its venv module; python3 here is: $(python3 -V 2>&1 || true)"
+  venv_works && return
+  wants  # nothing but Python
+  python=$(fitting_python) || fail "kokubus needs Python 3.11 or newer with its venv module."
   echo "Making .venv with $("$python" -V)" >&2
   "$python" -m venv --clear .venv
 }
