@@ -84,6 +84,13 @@ def test_a_room_refused_for_its_capacity_is_not_missing_as_well() -> None:
     assert "is no room here" not in refused(SMALL.replace("capacity = 8", "capacity = 0"))
 
 
+def test_a_sentence_stays_on_its_line_whatever_the_file_holds() -> None:
+    text = SMALL.replace('kind = "building"', 'kind = "a\\u0085b\\u001b[31m"')
+    said = refused(text + '"x\\ny" = 1\n').splitlines()
+    assert len(said) == 2
+    assert all(line.isprintable() for line in said)
+
+
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 99), st.text(max_size=3), st.just([]), st.just({})
 )

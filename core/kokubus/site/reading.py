@@ -31,7 +31,7 @@ def read_site(text: str, where: str) -> Site:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SiteError(f"{where}: cannot be read as TOML: {error}; correct that line") from error
     if site is None:
-        raise SiteError("\n".join(f"{where}: {problem}" for problem in problems))
+        raise SiteError("\n".join(f"{where}: {_plain(problem)}" for problem in problems))
     return site
 
 
@@ -43,7 +43,8 @@ def check(cls: type[S], raw: Any, path: str) -> tuple[S | None, list[str]]:
         return TypeAdapter(cls).validate_json(document, strict=True), []
     except ValidationError as error:
         found = error.errors(include_url=False)
-        return None, [f"{_path(path, one['loc'])}: {_sentence(one, cls)}" for one in found]
+        said = (f"{_path(path, one['loc'])}: {_sentence(one, cls)}" for one in found)
+        return None, [_plain(sentence) for sentence in said]
 
 
 def _site(raw: dict[str, Any]) -> tuple[Site | None, list[str]]:
@@ -148,3 +149,8 @@ def _meant(name: str, known: tuple[str, ...]) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _plain(text: str) -> str:
+    """One line, whatever the file holds: keys and values may contain control characters."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

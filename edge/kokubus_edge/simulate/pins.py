@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import time_ns
+from time import monotonic_ns, time_ns
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
@@ -21,11 +21,12 @@ from kokubus.site import Door, Sensor
 
 @dataclass(frozen=True, slots=True)
 class RelayEdge:
-    """A relay changed. ``at`` in milliseconds since 1970 UTC."""
+    """A relay changed. ``at`` in milliseconds since 1970 UTC, ``mono`` in monotonic ones."""
 
     door: str
     energised: bool
     at: int
+    mono: int
 
 
 class SimulatedPin(MockPin):  # type: ignore[misc]  # gpiozero publishes no types
@@ -76,7 +77,12 @@ class SimulatedPins(MockFactory):  # type: ignore[misc]  # gpiozero publishes no
         door = self._relays.get(pin)
         if door is None:
             return
-        edge = RelayEdge(door.id, high == door.pins.lock_active_high, time_ns() // 1_000_000)
+        edge = RelayEdge(
+            door=door.id,
+            energised=high == door.pins.lock_active_high,
+            at=time_ns() // 1_000_000,
+            mono=monotonic_ns() // 1_000_000,
+        )
         self.edges.append(edge)
         if self._log is not None:
             with self._log.open("a", encoding="utf-8") as log:
