@@ -1,0 +1,38 @@
+"""`scripts/bench [--quick] [NAME...]`: one JSON line per metric, exit 1 if a bar was missed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+
+import benchmarks
+
+
+def names() -> list[str]:
+    """Every module of this folder that has a ``run``."""
+    found = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
+    loaded = {
+        name: importlib.import_module(f"benchmarks.{name}") for name in found if name[0] != "_"
+    }
+    return sorted(name for name, module in loaded.items() if hasattr(module, "run"))
+
+
+def main(argv: list[str]) -> int:
+    """Run the benchmarks named, or all of them."""
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("--quick", action="store_true", help="within 40 seconds each")
+    parser.add_argument("name", nargs="*", help="which; all of them without")
+    given = parser.parse_args(argv)
+    met = True
+    for name in given.name or names():
+        for metric in importlib.import_module(f"benchmarks.{name}").run(given.quick):
+            print(json.dumps(metric), flush=True)
+            met = met and metric["ok"]
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
