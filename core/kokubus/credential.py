@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kokubus.errors import WireError
 
 _INFO = b"kokubus/credential/v1"
-_PUBLIC, _NONCE = 32, 12
+_PUBLIC, _NONCE, _TAG = 32, 12, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def split(sealed: str) -> tuple[bytes, bytes]:
         raw = urlsafe_b64decode(sealed)
     except ValueError as error:
         raise WireError("sealed credential: not base64url") from error
-    if len(raw) <= _PUBLIC + _NONCE:
+    if len(raw) <= _PUBLIC + _NONCE + _TAG:
         raise WireError("sealed credential: too short")
     return raw[:_PUBLIC], raw[_PUBLIC:]
 
@@ -66,7 +66,7 @@ def unseal(box: bytes, tap: str, key: AESGCM) -> bytes:
     """The ``tech|UID`` of a credential sealed for this tap; WireError if it was not."""
     try:
         return key.decrypt(box[:_NONCE], box[_NONCE:], tap.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise WireError("sealed credential: not sealed for this tap and hub") from error
 
 

@@ -13,18 +13,21 @@ from functools import singledispatch
 
 from kokubus import messages as facts
 from kokubus.decision import Reason
-from kokubus.door_state import EXIT_WINDOW_MS, Door, DoorSpec, Opening, Pending, Reaction
+from kokubus.door_state import EXIT_WINDOW_MS, TAPS_KEPT, Door, DoorSpec, Opening, Pending, Reaction
 from kokubus.door_steps import (
     decide_here,
+    dimmed,
     done,
     draw,
     enforce,
+    expected,
     follow_modes,
     overdue,
     overstayed,
     passages,
     refusal,
     rest,
+    unlock,
     unused,
     with_ids,
     without,
@@ -44,7 +47,6 @@ from kokubus.happenings import (
     PolicyChanged,
     Send,
     Ticked,
-    Unlock,
 )
 from kokubus.messages import By, Side
 
@@ -57,13 +59,14 @@ def react(door: Door, happening: Happening, now: Now) -> Reaction:
         return door, []
     door, due = _time_passed(door, now)
     door, acts = _react(happening, door, now)
-    return door, with_ids(due + acts, now)
+    return door, with_ids(due + acts, door, now)
 
 
 def next_wake(door: Door) -> int | None:
     """Monotonic instant at which `Ticked` is due at the latest; None if nothing is awaited."""
     times = [p.deadline for p in door.pending] + [o.until for o in door.openings]
-    if door.held_from is not None and not door.held:
+    times += [] if door.lit_until is None else [door.lit_until]
+    if door.held_from is not None and not (door.held or door.free):
         times.append(door.held_from)
     return min(times, default=None)
 
@@ -76,8 +79,9 @@ def _react(happening: Happening, door: Door, now: Now) -> Reaction:
 
 @_react.register
 def _(seen: BadgeSeen, door: Door, now: Now) -> Reaction:
-    if any(pending.seen.tap == seen.tap for pending in door.pending):
+    if seen.tap in door.taps:
         return door, []
+    door = replace(door, taps=(*door.taps, seen.tap)[-TAPS_KEPT:])
     tapped = facts.BadgeTapped(
         id=seen.tap,
         at=now.at,
@@ -129,19 +133,15 @@ def _(commanded: Commanded, door: Door, now: Now) -> Reaction:
 def _(_opened: ContactOpened, door: Door, now: Now) -> Reaction:
     if door.open:
         return door, []
-    found = door.open is None
     changed = facts.ContactChanged(id="", at=now.at, door=door.spec.id, open=True)
-    seen, openings = passages(door, now), door.openings
-    door = replace(
-        door,
-        open=True,
-        openings=(),
-        opened_at=now.at,
-        held_from=now.mono + door.spec.permitted_open_ms,
-    )
-    if not (openings or found or door.free):
-        seen = [Send(facts.DoorForced(id="", at=now.at, door=door.spec.id))]
-    return door, [Send(changed), *(() if found and not openings else seen)]
+    held_from = now.mono + door.spec.permitted_open_ms
+    opened = replace(door, open=True, opened_at=now.at, held_from=held_from)
+    if door.open is None and not door.openings:
+        return opened, [Send(changed)]  # found open: nobody can say since when or by whom
+    if not expected(door, now):
+        return opened, [Send(changed), Send(facts.DoorForced(id="", at=now.at, door=door.spec.id))]
+    opened, seen = passages(opened, now)
+    return opened, [Send(changed), *seen]
 
 
 @_react.register
@@ -149,10 +149,11 @@ def _(_closed: ContactClosed, door: Door, now: Now) -> Reaction:
     if door.open is False:
         return door, []
     acts: list[Act] = [Send(facts.ContactChanged(id="", at=now.at, door=door.spec.id, open=False))]
+    closed = replace(door, open=False, held=False, held_from=None)
     if door.held:
         clear = facts.DoorHeldClear(id="", at=now.at, door=door.spec.id, since=door.opened_at)
-        acts += [Send(clear), Light(rest(door))]
-    return replace(door, open=False, held=False, held_from=None), acts
+        acts += [Send(clear), Light(rest(closed))]
+    return closed, acts
 
 
 @_react.register
@@ -161,8 +162,8 @@ def _(_pressed: ExitPressed, door: Door, now: Now) -> Reaction:
     opening = Opening(now.mono + EXIT_WINDOW_MS, Side.OUT, exit_requested=True)
     others = tuple(o for o in door.openings if not o.exit_requested)
     door = replace(door, openings=(*others, opening))
-    unlocks = door.spec.exit_unlocks and not door.free
-    return door, [requested, *([Unlock(door.spec.pulse_ms)] if unlocks else [])]
+    door, drawn = unlock(door, now) if door.spec.exit_unlocks else (door, [])
+    return door, [requested, *drawn]
 
 
 @_react.register
@@ -179,7 +180,7 @@ def _(_ticked: Ticked, door: Door, now: Now) -> Reaction:
 def _time_passed(door: Door, now: Now) -> Reaction:
     """What is due comes first, so that no happening overtakes a deadline before it."""
     acts: list[Act] = []
-    for step in (overdue, unused, overstayed, follow_modes):
+    for step in (follow_modes, overdue, unused, overstayed, dimmed):
         door, more = step(door, now)
         acts += more
     return door, acts

@@ -10,6 +10,9 @@ from kokubus.messages import Instant, Side
 from kokubus.rights import Policy
 
 EXIT_WINDOW_MS = 10_000
+CONTACT_LAG_MS = 500  # a leaf pulled at the pulse's end is reported after it
+DENIAL_SHOWN_MS = 2_000
+TAPS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +46,22 @@ class Opening:
     until: int
     side: Side | None
     tap: str | None = None
+    badge: str | None = None
     command: str | None = None
     exit_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A door's state. ``open`` None: not known yet; ``held`` once it was reported."""
+    """A door's state; what is not an `Instant` is monotonic.
+
+    ``open`` None: not known yet; ``held`` once it was reported; ``taps`` are the last ones
+    taken, so that none is taken twice; ``drawn_until`` the bolt's, ``lit_until`` the light's.
+    """
 
     spec: DoorSpec
     policy: Policy | None = None
+    taps: tuple[str, ...] = ()
     pending: tuple[Pending, ...] = ()
     openings: tuple[Opening, ...] = ()
     open: bool | None = None
@@ -60,6 +69,8 @@ class Door:
     held_from: int | None = None
     held: bool = False
     free: bool = False
+    drawn_until: int | None = None
+    lit_until: int | None = None
 
 
 Reaction: TypeAlias = tuple[Door, list[Act]]

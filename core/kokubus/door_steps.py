@@ -8,9 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kokubus import messages as facts
-from kokubus.access import decide, mode_holds
+from kokubus.access import decide, mode_holds, passes_freely
 from kokubus.decision import Moment, Reason, State, Tap
-from kokubus.door_state import Door, Opening, Pending, Reaction
+from kokubus.door_state import (
+    CONTACT_LAG_MS,
+    DENIAL_SHOWN_MS,
+    Door,
+    Opening,
+    Pending,
+    Reaction,
+)
 from kokubus.happenings import (
     Act,
     BadgeSeen,
@@ -25,7 +32,7 @@ from kokubus.happenings import (
     Unlock,
 )
 from kokubus.messages import By
-from kokubus.rights import ModeKind
+from kokubus.rights import DoorRules, ModeKind
 
 
 def without(door: Door, pending: Pending) -> Door:
@@ -56,8 +63,7 @@ def decide_here(door: Door, seen: BadgeSeen, now: Now, without: Reason) -> React
     )
     if door.policy is not None:
         tap = Tap(door=seen.door, badge=seen.lookup, side=seen.side, assurance=seen.assurance)
-        moment = Moment(at=now.at, trusted=now.trusted, policy_age_ms=now.policy_age_ms)
-        decision = decide(door.policy, State(), tap, moment)
+        decision = decide(door.policy, State(), tap, _moment(now))
         enforced = replace(
             enforced,
             granted=decision.granted,
@@ -69,20 +75,41 @@ def decide_here(door: Door, seen: BadgeSeen, now: Now, without: Reason) -> React
 
 def enforce(door: Door, seen: BadgeSeen, enforced: facts.Enforced, now: Now) -> Reaction:
     if not enforced.granted:
+        door = replace(door, lit_until=now.mono + DENIAL_SHOWN_MS)
         return door, [Light(Pattern.DENIED), Beep(Pattern.DENIED), Send(enforced)]
-    return draw(door, Opening(0, seen.side, tap=seen.tap), now, [Send(enforced)])
+    opening = Opening(0, seen.side, tap=seen.tap, badge=seen.lookup)
+    return draw(door, opening, now, [Send(enforced)])
 
 
 def draw(door: Door, opening: Opening, now: Now, said: list[Act]) -> Reaction:
     """Draw the bolt; through a door that stands open somebody passes at once."""
-    acts: list[Act] = [] if door.free else [Unlock(door.spec.pulse_ms)]
+    door, acts = unlock(door, now)
     acts += [Light(Pattern.GRANTED), Beep(Pattern.GRANTED), *said]
-    opening = replace(opening, until=now.mono + door.spec.pulse_ms)
+    door = replace(door, lit_until=now.mono + door.spec.pulse_ms)
+    opening = replace(opening, until=now.mono + door.spec.pulse_ms + CONTACT_LAG_MS)
     if not door.spec.has_contact:
         return door, acts + _unseen(opening, now)
     if door.open:
         return door, acts + _passage(door, opening, now)
-    return replace(door, openings=(*door.openings, opening)), acts
+    door, superseded = _supersede(door, opening, now)
+    return replace(door, openings=(*door.openings, opening)), acts + superseded
+
+
+def unlock(door: Door, now: Now) -> Reaction:
+    """The bolt drawn for a pulse; while it is held back there is nothing to draw."""
+    if door.free:
+        return door, []
+    pulse = door.spec.pulse_ms
+    until = now.mono + pulse + CONTACT_LAG_MS
+    return replace(door, drawn_until=max(until, door.drawn_until or until)), [Unlock(pulse)]
+
+
+def _supersede(door: Door, opening: Opening, now: Now) -> Reaction:
+    """A badge tapped again before the door was opened is one person, who enters once."""
+    who = (opening.badge, opening.side)
+    again = [o for o in door.openings if opening.badge and (o.badge, o.side) == who]
+    door = replace(door, openings=tuple(o for o in door.openings if o not in again))
+    return door, [act for former in again for act in _no_entry(door, former, now)]
 
 
 def _unseen(opening: Opening, now: Now) -> list[Act]:
@@ -91,12 +118,22 @@ def _unseen(opening: Opening, now: Now) -> list[Act]:
     return [Send(done(opening.command, now, "opened", "this door has no contact"))]
 
 
-def passages(door: Door, now: Now) -> list[Act]:
-    """One passage for each that was let through; an exit only if nobody else was."""
-    let = [o for o in door.openings if not o.exit_requested] or list(door.openings)
+def passages(door: Door, now: Now) -> Reaction:
+    """One passage for each that was let through; an exit only if nobody else was.
+
+    An exit that was not needed for this opening keeps its time for the next one.
+    """
+    let = tuple(o for o in door.openings if not o.exit_requested) or door.openings
+    door = replace(door, openings=tuple(o for o in door.openings if o not in let))
     if not let and door.free:
-        let = [Opening(now.mono, None)]
-    return [act for opening in let for act in _passage(door, opening, now)]
+        let = (Opening(now.mono, None),)
+    return door, [act for opening in let for act in _passage(door, opening, now)]
+
+
+def expected(door: Door, now: Now) -> bool:
+    """Whether the door may be opened now without anybody being let through by name."""
+    drawn = door.drawn_until is not None and now.mono < door.drawn_until
+    return bool(door.openings) or door.free or drawn
 
 
 def _passage(door: Door, opening: Opening, now: Now) -> list[Act]:
@@ -123,7 +160,14 @@ def unused(door: Door, now: Now) -> Reaction:
     acts: list[Act] = []
     for opening in over:
         acts += [] if opening.exit_requested else _no_entry(door, opening, now)
-    return door, [*acts, *([] if door.openings else [Light(rest(door))])]
+    return door, acts
+
+
+def dimmed(door: Door, now: Now) -> Reaction:
+    """The light of an answer, once it was shown long enough."""
+    if door.lit_until is None or now.mono < door.lit_until:
+        return door, []
+    return replace(door, lit_until=None), [Light(rest(door))]
 
 
 def _no_entry(door: Door, opening: Opening, now: Now) -> list[Act]:
@@ -143,23 +187,20 @@ def overstayed(door: Door, now: Now) -> Reaction:
 
 
 def follow_modes(door: Door, now: Now) -> Reaction:
-    free = _mode(door, ModeKind.FREE_PASSAGE, now) and not _mode(door, ModeKind.LOCKDOWN, now)
+    policy, rules = door.policy, _rules(door)
+    free = policy is not None and rules is not None and passes_freely(policy, rules, _moment(now))
     if free == door.free:
         return door, []
-    door = replace(door, free=free)
+    door = replace(door, free=free, drawn_until=None if free else now.mono + CONTACT_LAG_MS)
     return door, [HoldBack() if free else Lock(), Light(rest(door))]
 
 
-def _mode(door: Door, kind: ModeKind, now: Now) -> bool:
-    """Whether a mode of the door's policy holds; a stale policy holds no door open."""
-    policy = door.policy
-    rules = policy.content.doors.get(door.spec.id) if policy else None
-    if policy is None or rules is None:
-        return False
-    stale = policy.max_age_ms is not None and now.policy_age_ms >= policy.max_age_ms
-    if stale and kind is ModeKind.FREE_PASSAGE:
-        return False
-    return mode_holds(rules, kind, Moment(at=now.at, trusted=now.trusted))
+def _rules(door: Door) -> DoorRules | None:
+    return door.policy.content.doors.get(door.spec.id) if door.policy else None
+
+
+def _moment(now: Now) -> Moment:
+    return Moment(at=now.at, trusted=now.trusted, policy_age_ms=now.policy_age_ms)
 
 
 def refusal(commanded: Commanded, door: Door, now: Now) -> tuple[str, str] | None:
@@ -169,7 +210,8 @@ def refusal(commanded: Commanded, door: Door, now: Now) -> tuple[str, str] | Non
         return "refused", Reason.CLOCK_UNTRUSTED
     if now.at >= commanded.expires_at:
         return "expired", "command_expired"
-    if _mode(door, ModeKind.LOCKDOWN, now):
+    rules = _rules(door)
+    if rules and mode_holds(rules, ModeKind.LOCKDOWN, _moment(now)):
         return "refused", Reason.LOCKDOWN
     return None
 
@@ -179,13 +221,18 @@ def done(command: str, now: Now, outcome: str, detail: str = "") -> facts.Comman
 
 
 def rest(door: Door) -> Pattern:
+    """What the light shows when it shows no answer."""
+    if door.pending:
+        return Pattern.WAITING
+    if door.held:
+        return Pattern.HELD
     return Pattern.FREE if door.free else Pattern.IDLE
 
 
-def with_ids(acts: list[Act], now: Now) -> list[Act]:
+def with_ids(acts: list[Act], door: Door, now: Now) -> list[Act]:
     """Facts are made without an id; here each gets its own."""
     return [
-        Send(replace(act.fact, id=now.fact_id(number)))
+        Send(replace(act.fact, id=now.fact_id(door.spec.id, number)))
         if isinstance(act, Send) and not act.fact.id
         else act
         for number, act in enumerate(acts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import TypeAlias
 
 from kokubus.downlinks import AccessDecided
@@ -27,10 +28,12 @@ class Now:
     policy_age_ms: int = 0
     noise: bytes = bytes(10)
 
-    def fact_id(self, number: int) -> str:
-        """The id of the ``number``-th fact of this reaction."""
-        mixed = int.from_bytes(self.noise, "big") ^ number
-        return uuid7(self.at, mixed.to_bytes(10, "big"))
+    def fact_id(self, door: str, number: int) -> str:
+        """The id of the ``number``-th fact of this door's reaction.
+
+        One tick moves every door of a device, so the noise is the same and the door is not.
+        """
+        return uuid7(self.at, sha256(self.noise + f"{number} {door}".encode()).digest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

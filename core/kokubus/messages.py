@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, ClassVar, TypeAlias
 
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Le, Len, Predicate
+
+
+def _forward(pair: tuple[int, int]) -> bool:
+    return pair[0] <= pair[1]
+
 
 Instant: TypeAlias = int
 Name = Annotated[str, Len(1, 64)]
 Text = Annotated[str, Len(0, 300)]
 At = Annotated[int, Ge(0), Le(2**52)]
 Count = Annotated[int, Ge(0), Le(2**52)]
-Range = tuple[Count, Count]
+Range = Annotated[tuple[Count, Count], Predicate(_forward)]
 
 
 class Clock(StrEnum):

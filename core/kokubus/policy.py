@@ -41,8 +41,9 @@ def content_of(document: Document) -> Content:
 
 
 def fingerprint(document: Document) -> str:
-    """SHA-256 of the document's canonical encoding, as 64 hex digits."""
-    return sha256(wire.canonical(document)).hexdigest()
+    """SHA-256 of the document's canonical encoding, as 64 hex digits; a section may be absent."""
+    filled = {section: entries for section, entries in document.items() if entries}
+    return sha256(wire.canonical(filled)).hexdigest()
 
 
 def diff(

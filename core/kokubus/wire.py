@@ -15,21 +15,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import SchemaValidator, from_json, to_json
 
 from kokubus.downlinks import Downlink
 from kokubus.errors import SignatureError, UnknownKindError, WireError
-from kokubus.messages import DeviceStatus, Fact, Instant, PolicyWanted, Stamp, Uplink
+from kokubus.messages import At, DeviceStatus, Fact, Instant, Name, PolicyWanted, Stamp, Uplink
 
 VERSION = 1
 ROOT = f"kokubus/v{VERSION}"
-UPLINK_LIMIT = 64 * 1024
+UPLINK_LIMIT = 96 * 1024
 DOWNLINK_LIMIT = 8 * 1024 * 1024
 FACTS: Mapping[str, type] = {fact.kind: fact for fact in get_args(Fact)}
 UPLINKS: Mapping[str, type] = {kind.kind: kind for kind in get_args(Uplink)}
 DOWNLINKS: Mapping[str, type] = {kind.kind: kind for kind in get_args(Downlink)}
 _DEVICE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+_READERS: dict[Any, SchemaValidator] = {}
+_PLAIN = frozenset({"bool", "float", "int", "str"})
 T = TypeVar("T")
 
 
@@ -96,7 +98,7 @@ def encode_up(message: Uplink, stamp: Stamp | None = None) -> bytes:
     head: dict[str, Any] = {"v": VERSION, "kind": message.kind}
     if stamp is not None:
         head["stamp"] = _dump(stamp)
-    return to_json(head | _dump(message))
+    return _bytes(head | _dump(message))
 
 
 def decode_up(topic: str, payload: bytes) -> Up:
@@ -134,7 +136,7 @@ def encode_down(
         "at": at,
         "expires_at": expires_at,
     }
-    body = to_json(head | {"body": _dump(message)})
+    body = _bytes(head | {"body": _dump(message)})
     return body + b"\n" + urlsafe_b64encode(signer.sign(body))
 
 
@@ -148,10 +150,10 @@ def decode_down(payload: bytes, *, device: str, keys: Mapping[str, Verifier]) ->
     body, mark, signature = payload.rpartition(b"\n")
     if not mark:
         raise SignatureError(f"{device}: a message from the hub without a signature")
-    fields = _object(body, DOWNLINK_LIMIT, device)
+    fields = _unproven(body, device)
     _verify(body, signature, keys.get(str(fields.get("kid"))), device)
     if fields.get("device") != device:
-        raise SignatureError(f"{device}: a message signed for {fields.get('device')!r}")
+        raise SignatureError(f"{device}: a message signed for {str(fields.get('device'))[:64]!r}")
     cls = _kind(fields, DOWNLINKS, device)
     head = _check(_Head, fields, device)
     return Down(head.id, head.at, head.expires_at, _check(cls, fields.get("body"), device))
@@ -159,9 +161,9 @@ def decode_down(payload: bytes, *, device: str, keys: Mapping[str, Verifier]) ->
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    id: str
-    at: Instant
-    expires_at: Instant
+    id: Name
+    at: At
+    expires_at: At
 
 
 def dump(value: Any) -> Any:
@@ -190,9 +192,20 @@ def _verify(body: bytes, signature: bytes, key: Verifier | None, device: str) ->
     if key is None:
         raise SignatureError(f"{device}: a message signed with a key this door does not know")
     try:
-        key.verify(urlsafe_b64decode(signature), body)
+        proof = urlsafe_b64decode(signature)
+        key.verify(proof, body)
     except Exception as error:
         raise SignatureError(f"{device}: a message whose signature does not hold") from error
+    if urlsafe_b64encode(proof) != signature:
+        raise SignatureError(f"{device}: a signature that was written over")
+
+
+def _unproven(body: bytes, device: str) -> dict[str, Any]:
+    """The fields of a message nobody has answered for yet."""
+    try:
+        return _object(body, DOWNLINK_LIMIT, device)
+    except WireError as error:
+        raise SignatureError(f"{error}, and nobody has signed it") from error
 
 
 def _object(payload: bytes, limit: int, device: str) -> dict[str, Any]:
@@ -200,8 +213,10 @@ def _object(payload: bytes, limit: int, device: str) -> dict[str, Any]:
         raise WireError(f"{device}: {len(payload)} bytes, over the limit of {limit}")
     try:
         fields = from_json(payload, allow_inf_nan=False)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise WireError(f"{device}: not JSON: {error}") from error
+    if b"\\u0000" in payload:
+        raise WireError(f"{device}: a text with a NUL in it, which no database takes")
     if not isinstance(fields, dict):
         raise WireError(f"{device}: JSON, but no object")
     return fields
@@ -209,19 +224,28 @@ def _object(payload: bytes, limit: int, device: str) -> dict[str, Any]:
 
 def _kind(fields: dict[str, Any], known: Mapping[str, type], device: str) -> Any:
     version, kind = fields.get("v"), fields.get("kind")
-    if version != VERSION or not isinstance(kind, str) or kind not in known:
-        raise UnknownKindError(f"{device}: kind {str(kind)[:60]!r} of version {version!r}")
+    spoken = type(version) is int and version == VERSION
+    if not (spoken and isinstance(kind, str) and kind in known):
+        told = f"kind {str(kind)[:60]!r} of version {str(version)[:60]!r}"
+        raise UnknownKindError(f"{device}: {told}")
     return known[kind]
 
 
 def _check(cls: type[T], value: Any, device: str) -> T:
     try:
-        checked: T = _adapter(cls).validate_python(value)
+        checked: T = _reader(cls).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the message"
+        where = ".".join(str(part)[:60] for part in first["loc"]) or "the message"
         raise WireError(f"{device}: {where}: {first['msg']}") from error
     return checked
+
+
+def _bytes(value: Any) -> bytes:
+    try:
+        return to_json(value)
+    except ValueError as error:
+        raise WireError(f"cannot be said in JSON: {error}") from error
 
 
 def _dump(value: Any) -> dict[str, Any]:
@@ -233,3 +257,19 @@ def _adapter(cls: Any) -> TypeAdapter[Any]:
     if cls not in _ADAPTERS:
         _ADAPTERS[cls] = TypeAdapter(cls)
     return _ADAPTERS[cls]
+
+
+def _reader(cls: Any) -> SchemaValidator:
+    if cls not in _READERS:
+        _READERS[cls] = SchemaValidator(_strictly(_adapter(cls).core_schema))
+    return _READERS[cls]
+
+
+def _strictly(schema: Any) -> Any:
+    """The schema with "1" and 1.0 no integers and "yes" not true; a list is still a tuple."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(_strictly(part) for part in schema)
+    if not isinstance(schema, dict):
+        return schema
+    strict = {"strict": True} if schema.get("type") in _PLAIN else {}
+    return {key: _strictly(part) for key, part in schema.items()} | strict
