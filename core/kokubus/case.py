@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kokubus.decision import Moment, State, Tap
 from kokubus.rights import BadgeRules, DoorRules, Policy, Right, RightKind, Window, unbounded
-from kokubus.soundness import fits
+from kokubus.soundness import sound
 
 
 @dataclass(slots=True)
@@ -42,36 +42,43 @@ class Case:
             if right.kind is kind and not set(right.rooms).isdisjoint(rooms):
                 yield key, right
 
-    def widened(self, right: Right) -> Iterator[Window]:
-        """The right's windows with the door's lead and grace, where they apply."""
+    def margins(self, right: Right) -> tuple[int, int]:
+        """The door's lead and grace, where they apply to the right."""
         plain = right.exact or right.kind is not RightKind.BOOKED
-        lead, grace = (0, 0) if plain else (self.door.lead_ms, self.door.grace_ms)
-        for start, end in self.policy.windows_of(right):
-            yield start - lead, end + grace
+        return (0, 0) if plain else (self.door.lead_ms, self.door.grace_ms)
+
+    def widened(self, right: Right) -> Iterator[Window]:
+        """The right's windows, each from lead before to grace after."""
+        lead, grace = self.margins(right)
+        return ((start - lead, end + grace) for start, end in self.policy.windows_of(right))
 
     def holds(self, right: Right) -> bool:
         """Whether the right is in force now, as far as the clock can be believed."""
+        return self._covers_now(right) and sound(right, Right)
+
+    def _covers_now(self, right: Right) -> bool:
         if not self.now.trusted:
             always = unbounded(right) and timeless(self.known_badge)
             return always and self.door.opens_without_clock
         if unbounded(right):
             return True
-        return any(start <= self.now.at < end for start, end in self.widened(right))
+        at, (lead, grace) = self.now.at, self.margins(right)
+        return any(start - lead <= at < end + grace for start, end in self.policy.windows_of(right))
 
 
 def case_of(policy: Policy, state: State, tap: Tap, now: Moment) -> Case:
     """What the rules look at; TypeError if any of it is not what it should be."""
-    asked = fits(tap, Tap) and fits(state, State) and fits(now, Moment)
-    if not (asked and fits(policy.max_age_ms, int | None)):
+    limit = policy.max_age_ms
+    asked = sound(tap, Tap) and sound(state, State) and sound(now, Moment)
+    if not (asked and (limit is None or isinstance(limit, int))):
         raise TypeError("the question is malformed")
     rules = policy.content.doors.get(tap.door)
     badge = policy.content.badges.get(tap.badge)
     rights = policy.rights_of(badge.member) if badge else []
-    if not (
-        fits(rules, DoorRules | None)
-        and fits(badge, BadgeRules | None)
-        and all(fits(right, Right) for _, right in rights)
-    ):
+    known = (rules is None or sound(rules, DoorRules)) and (
+        badge is None or sound(badge, BadgeRules)
+    )
+    if not known:
         raise TypeError("the policy is malformed")
     return Case(policy, state, tap, now, rules, badge, rights)
 

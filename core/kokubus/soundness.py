@@ -1,59 +1,66 @@
-"""Whether a value is of the shape its annotation promises.
+"""Whether a value is of the shape its annotations promise.
 
 mypy sees our own code; this sees what a damaged store or a wrong cast handed over anyway. A
 rule must not read ``"no"`` as true, or find a door's id inside a text that should be a list.
+It runs at every decision, so the loops are those of `map`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
+from itertools import repeat
 from operator import attrgetter
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 Check = Callable[[Any], bool]
 
 
-def fits(value: object, hint: Any) -> bool:
-    """Whether ``value`` is a ``hint``: a class, dataclass, union or tuple of such, all through."""
-    return _check(hint)(value)
+def sound(value: object, cls: type) -> bool:
+    """Whether ``value`` is a ``cls`` and so are its fields, through tuples and dataclasses."""
+    return isinstance(value, cls) and _fields_of(cls)(value)
 
 
 @cache
-def _check(hint: Any) -> Check:
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _check(parts[0])
-    if origin in (Union, UnionType):
-        return _one_of(tuple(_check(part) for part in parts))
-    if origin is tuple:
-        return _row(tuple(_check(part) for part in parts if part is not ...), ... in parts)
-    if is_dataclass(hint):
-        return _fields(hint, get_type_hints(hint))
-    return lambda value: isinstance(value, hint)
+def _fields_of(cls: Any) -> Check:
+    hints = get_type_hints(cls)
+    get = attrgetter(*(field.name for field in fields(cls)))
+    classes = [_class_of(hint) for hint in hints.values()]
+    within = [(place, _within(hint)) for place, hint in enumerate(hints.values())]
+    deeper = [(place, check) for place, check in within if check]
 
-
-def _one_of(checks: tuple[Check, ...]) -> Check:
-    return lambda value: any(check(value) for check in checks)
-
-
-def _row(checks: tuple[Check, ...], repeated: bool) -> Check:
     def check(value: Any) -> bool:
-        if not isinstance(value, tuple):
+        values = get(value)
+        if not all(map(isinstance, values, classes)):
             return False
-        if repeated:
-            return all(map(checks[0], value))
-        return len(value) == len(checks) and all(c(v) for c, v in zip(checks, value, strict=True))
+        return all(test(values[place]) for place, test in deeper if values[place])
 
     return check
 
 
-def _fields(cls: Any, hints: dict[str, Any]) -> Check:
-    checks = [(attrgetter(name), _check(hint)) for name, hint in hints.items()]
+def _class_of(hint: Any) -> Any:
+    """What `isinstance` takes: unions as tuples, ``tuple[...]`` as tuple."""
+    origin = get_origin(hint)
+    if origin is tuple:
+        return tuple
+    return tuple(_class_of(part) for part in get_args(hint)) if origin else hint
 
-    def check(value: Any) -> bool:
-        return isinstance(value, cls) and all(test(get(value)) for get, test in checks)
+
+def _within(hint: Any) -> Check | None:
+    """The check of what is in a tuple, or of a dataclass; None if there is nothing inside."""
+    if is_dataclass(hint):
+        return _fields_of(cast("type", hint))
+    parts = [hint] if get_origin(hint) is tuple else get_args(hint)
+    inner = next((get_args(part)[0] for part in parts if get_origin(part) is tuple), None)
+    return _each(inner) if inner else None
+
+
+def _each(inner: Any) -> Check:
+    cls, deeper = _class_of(inner), _fields_of(cast("type", inner)) if is_dataclass(inner) else None
+
+    def check(values: Any) -> bool:
+        flat = all(map(isinstance, values, repeat(cls)))
+        return flat and (deeper is None or all(map(deeper, values)))
 
     return check
