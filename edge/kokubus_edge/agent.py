@@ -1,0 +1,276 @@
+"""The agent: one inbox, one loop.
+
+gpiozero, the readers, the spool and the link live in threads of their own and do nothing but
+put happenings into the inbox. The loop takes one at a time, lets `kokubus.door.react` say
+what is to be done, and does it. Nothing in the loop waits for a disk or a network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
+
+import structlog
+
+from kokubus import wire
+from kokubus.door import Door, DoorSpec, next_wake, react
+from kokubus.downlinks import AccessDecided, Receipt, UnlockDoor
+from kokubus.errors import KokubusError
+from kokubus.happenings import (
+    Act,
+    Answered,
+    Commanded,
+    Happening,
+    Now,
+    Send,
+    Ticked,
+)
+from kokubus.ids import uuid7
+from kokubus.messages import (
+    Clock,
+    DeviceAlarmed,
+    Fact,
+    PolicyApplied,
+    PolicyWanted,
+    Reading,
+    SensorsRead,
+)
+from kokubus_edge.clock import Timepiece
+from kokubus_edge.link import LinkDown, LinkUp
+from kokubus_edge.link_ear import HubSaid
+from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
+from kokubus_edge.spool import Spool
+from kokubus_edge.spool_orders import CommandKept
+from kokubus_edge.trouble import Trouble
+
+TICK_MS = 1_000
+WANT_EVERY_MS = 10_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderTrouble:
+    """A door's reader began (``dead``) or ended to be no reader."""
+
+    door: str
+    dead: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What sensors measured since the last time."""
+
+    values: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Let the loop return."""
+
+
+class Wires(Protocol):
+    """The hardware, as far as the loop needs it."""
+
+    def perform(self, door: str, deed: Any) -> None: ...
+
+    def refresh(self) -> None: ...
+
+
+class Sender(Protocol):
+    """The link, as far as the loop needs it."""
+
+    @property
+    def up(self) -> bool: ...
+
+    def send(self, topic: str, payload: bytes, *, bulk: bool = False) -> bool: ...
+
+    def fetch_policy(self) -> None: ...
+
+
+class Agent:
+    """The loop and its doors; any thread may put happenings into ``inbox``.
+
+    ``alive`` is called once a second, ``overhear`` with every fact as it is recorded: for a
+    watchdog and for a simulation.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        doors: Iterable[DoorSpec],
+        *,
+        inbox: SimpleQueue[object],
+        clock: Timepiece,
+        policies: PolicyStore,
+        alive: Callable[[], None] = lambda: None,
+        overhear: Callable[[Fact], None] | None = None,
+    ) -> None:
+        self._device = device
+        self._doors = {spec.id: Door(spec, policies.policy) for spec in doors}
+        self._clock = clock
+        self._policies = policies
+        self._alive = alive
+        self._overhear = overhear
+        self._inbox = inbox
+        self._commands: dict[str, UnlockDoor] = {}
+        self._expiries: dict[str, int] = {}
+        self._ticked = self._wanted = -WANT_EVERY_MS
+        self._wires: Wires
+        self._link: Sender
+        self._spool: Spool
+
+    def connect(self, *, wires: Wires, link: Sender, spool: Spool) -> None:
+        """Give the loop its hands: all three tell the inbox, so they are made after it."""
+        self._wires, self._link, self._spool = wires, link, spool
+
+    def run(self) -> None:
+        """Take happenings until `Stop`."""
+        while True:
+            try:
+                happening = self._inbox.get(timeout=self._patience_s())
+            except Empty:
+                happening = Ticked()
+            if isinstance(happening, Stop):
+                return
+            self.step(happening)
+
+    def step(self, happening: object) -> None:
+        """One turn of the loop. A fault in one turn is logged, it never stops the door."""
+        try:
+            self._take(happening)
+            if self._clock.mono() - self._ticked >= TICK_MS:
+                self._tick()
+        except Exception:
+            log.exception("turn_failed", happening=type(happening).__name__)
+
+    @property
+    def doors(self) -> Mapping[str, Door]:
+        """The doors as they stand."""
+        return self._doors
+
+    def _patience_s(self) -> float:
+        """Until the next deadline, pulse end or tick."""
+        mono = self._clock.mono()
+        wakes = [wake for door in self._doors.values() if (wake := next_wake(door)) is not None]
+        return max(0, min([*wakes, self._ticked + TICK_MS]) - mono) / 1000
+
+    def _take(self, happening: object) -> None:
+        match happening:
+            case HubSaid(down):
+                self._heard(down)
+            case LinkUp() | LinkDown():
+                self._linked(up=isinstance(happening, LinkUp))
+            case CommandKept(command, fresh):
+                self._execute(command, fresh=fresh)
+            case PolicyStored(number, sha256):
+                self._say(PolicyApplied, number=number, sha256=sha256)
+            case PolicyMissing():
+                self._want_policy()
+            case Trouble(alarm, active, detail):
+                self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail)
+            case ReaderTrouble(door, dead, detail):
+                self._say(DeviceAlarmed, alarm="reader_dead", active=dead, door=door, detail=detail)
+            case Readings(values):
+                self._say(SensorsRead, readings=values)
+            case _:
+                self._happened(happening)
+
+    def _happened(self, happening: Any) -> None:
+        """Something at one door, or at all of them."""
+        name = getattr(happening, "door", None)
+        doors = [self._doors[name]] if name in self._doors else list(self._doors.values())
+        for door in doors:
+            self._react(door, happening)
+
+    def _react(self, door: Door, happening: Happening) -> None:
+        after, acts = react(door, happening, self._now())
+        self._doors[door.spec.id] = after
+        for act in acts:
+            self._perform(door.spec.id, act)
+
+    def _perform(self, door: str, act: Act) -> None:
+        if isinstance(act, Send):
+            self._record(act.fact)
+            return
+        try:
+            self._wires.perform(door, act)
+        except KokubusError as error:
+            log.exception("act_failed", door=door, act=type(act).__name__)
+            self._say(
+                DeviceAlarmed, alarm="lock_failed", active=True, door=door, detail=str(error)[:300]
+            )
+
+    def _heard(self, down: wire.Down) -> None:
+        message = down.message
+        match message:
+            case AccessDecided():
+                if message.recorded:
+                    self._spool.receipt(message.epoch, [(message.seq, message.seq)])
+                self._happened(Answered(message))
+            case Receipt():
+                self._spool.receipt(message.epoch, message.ranges, message.rejected)
+            case UnlockDoor():
+                self._commands[message.command] = message
+                self._expiries[message.command] = down.expires_at
+                self._spool.keep_command(message.command, down.expires_at)
+            case _:
+                self._policies.take(down)
+
+    def _execute(self, command: str, *, fresh: bool) -> None:
+        """The command's id is on disk: now, and only now, the bolt may move."""
+        order = self._commands.pop(command, None)
+        expires_at = self._expiries.pop(command, 0)
+        if order is not None:
+            self._happened(Commanded(order.door, command, expires_at, fresh))
+
+    def _linked(self, *, up: bool) -> None:
+        self._spool.linked(up=up)
+        if up:
+            self._link.fetch_policy()
+
+    def _want_policy(self) -> None:
+        mono = self._clock.mono()
+        if mono - self._wanted < WANT_EVERY_MS:
+            return
+        self._wanted = mono
+        wish = PolicyWanted(at=self._clock.now(), have=self._policies.have)
+        self._link.send(wire.up_topic(self._device, wish.kind), wire.encode_up(wish))
+        self._link.fetch_policy()
+
+    def _tick(self) -> None:
+        self._ticked = self._clock.mono()
+        self._happened(Ticked())
+        self._wires.refresh()
+        self._spool.watch()
+        self._alive()
+
+    def _say(self, fact: type[Fact], **fields: Any) -> None:
+        now = self._now()
+        self._record(fact(id=now.fact_id("", 0), at=now.at, **fields))
+
+    def _record(self, fact: Fact) -> None:
+        stamp = self._spool.stamp()
+        payload = wire.encode_up(fact, stamp)
+        sent = self._link.send(wire.up_topic(self._device, fact.kind), payload)
+        self._spool.keep(fact, stamp, payload, sent=sent)
+        if self._overhear is not None:
+            self._overhear(fact)
+
+    def _now(self) -> Now:
+        return Now(
+            at=self._clock.now(),
+            mono=self._clock.mono(),
+            trusted=self._clock.trust() is not Clock.UNTRUSTED,
+            linked=self._link.up,
+            policy_age_ms=self._policies.age_ms(),
+            noise=os.urandom(10),
+        )
+
+
+def new_tap_id(clock: Timepiece) -> str:
+    """The id of a tap, made where it is seen."""
+    return uuid7(clock.now(), os.urandom(10))

@@ -1,0 +1,91 @@
+"""``kokubus edge ...``: what a technician types on a device, or at a simulated one."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from kokubus.errors import KokubusError
+from kokubus_edge.settings import read_settings
+
+CONFIG = Path("/etc/kokubus/agent.toml")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one sub-command; 2 and a sentence on stderr if it cannot be done."""
+    given = _parser().parse_args(argv)
+    _log()
+    try:
+        code: int = given.run(given)
+    except KokubusError as error:
+        print(f"kokubus edge: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kokubus edge", description="the agent at a door")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("run", _run, "run the agent of this device"),
+        ("release", _release, "let every bolt go: for systemd, after the agent ended"),
+        ("check", _check, "read the settings and say what is wrong with them"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--config", type=Path, default=CONFIG, help=f"default: {CONFIG}")
+        command.set_defaults(run=run)
+    _add_tap(commands)
+    return parser
+
+
+def _add_tap(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from kokubus_edge.simulate import control  # noqa: PLC0415 - a real door never needs it
+
+    text = "hold a badge to a simulated door and say what the door did"
+    command = commands.add_parser("tap", help=text, description=text)
+    command.add_argument("door", help="as the live page names it, e.g. ettmannsweiler-front")
+    command.add_argument("badge", help="number or UID of a badge")
+    command.set_defaults(run=lambda given: control.tap(given.door, given.badge))
+
+
+def _run(given: argparse.Namespace) -> int:
+    from kokubus_edge.running import run  # noqa: PLC0415 - `release` must work without its needs
+
+    run(read_settings(given.config))
+    return 0
+
+
+def _release(given: argparse.Namespace) -> int:
+    from kokubus_edge.hardware import release  # noqa: PLC0415 - the pins' library loads slowly
+    from kokubus_edge.pin_factory import pin_factory  # noqa: PLC0415 - same
+
+    settings = read_settings(given.config)
+    release(settings.doors, pin_factory(settings, os.environ))
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    settings = read_settings(given.config)
+    doors = ", ".join(door.id for door in settings.doors) or "no door"
+    print(f"{given.config}: {settings.device} at {settings.site.name} drives {doors}")
+    return 0
+
+
+def _log() -> None:
+    """One structured line a unit of work, to stderr, where journald reads it."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

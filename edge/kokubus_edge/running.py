@@ -1,0 +1,217 @@
+"""All parts of an agent, wired in one place: `run` is what ``kokubus edge run`` does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+import structlog
+
+from kokubus.credential import Credential
+from kokubus.happenings import BadgeSeen
+from kokubus.messages import Clock, Reading, Side
+from kokubus.site import Reader
+from kokubus_edge import systemd
+from kokubus_edge.agent import Agent, ReaderTrouble, Readings, Stop, new_tap_id
+from kokubus_edge.clock import DeviceClock
+from kokubus_edge.hardware import Hardware
+from kokubus_edge.identity import Identity, read_identity
+from kokubus_edge.link import Link
+from kokubus_edge.link_ear import Ear
+from kokubus_edge.link_line import Broker
+from kokubus_edge.link_tls import tls_context
+from kokubus_edge.mfrc522 import MfrcPackageBus
+from kokubus_edge.pin_factory import pin_factory
+from kokubus_edge.policy_file import REMEMBER_MS
+from kokubus_edge.policy_store import PolicyStore
+from kokubus_edge.reader import Mfrc522Reader, ReaderHappening, ReaderHealth, ReaderThread
+from kokubus_edge.readings import Sampler, Source
+from kokubus_edge.sealing import Sealer
+from kokubus_edge.settings import Settings
+from kokubus_edge.spool import Spool
+from kokubus_edge.spool_orders import Sizes
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Run the agent until SIGTERM or SIGINT."""
+    with Running(settings) as running:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.inbox.put(Stop()))
+        systemd.notify("READY=1")
+        log.info("agent_ready", device=settings.device, doors=list(running.agent.doors))
+        running.agent.run()
+        systemd.notify("STOPPING=1")
+
+
+class Running:
+    """An agent and all its threads; when it ends, its bolts are let go first.
+
+    Parts are made in the order they need each other; each tells its happenings to the inbox,
+    which exists before all of them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.inbox: SimpleQueue[object] = SimpleQueue()
+        self._stack = ExitStack()
+        settings.data.mkdir(parents=True, exist_ok=True)
+        self._identity = read_identity(settings)
+        always = Clock.SYNCED if settings.simulated else None
+        self.clock = DeviceClock(settings.data / "clock.json", always=always)
+
+    def __enter__(self) -> Running:
+        with ExitStack() as building:
+            building.callback(self._stack.close)
+            self._build()
+            building.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _build(self) -> None:
+        put = self.inbox.put
+        disk = self._stack.enter_context(ThreadPoolExecutor(1, "disk"))
+        policies = PolicyStore(self.settings.data, clock=self.clock, tell=put, disk=disk)
+        policies.load()
+        link, spool = self._link()
+        factory = pin_factory(self.settings, os.environ)
+        simulation = self._simulation(factory)
+        self.agent = Agent(
+            self.settings.device,
+            [door.spec for door in self.settings.doors],
+            inbox=self.inbox,
+            clock=self.clock,
+            policies=policies,
+            alive=partial(systemd.notify, "WATCHDOG=1"),
+            overhear=simulation.overhear if simulation else None,
+        )
+        hardware = Hardware(self.settings.doors, self.settings.sensors, put, factory)
+        self.agent.connect(wires=hardware, link=link, spool=spool)
+        hardware.start()
+        link.start()
+        self._read_badges()
+        self._sample(hardware, simulation.measured if simulation else None)
+        self._remember(policies, disk)
+        self._stack.callback(hardware.close)
+
+    def _simulation(self, factory: Any) -> Any:
+        """The one place where a simulation enters: before reader and hardware are made."""
+        if not self.settings.simulated:
+            return None
+        from kokubus_edge.simulate.control import Control  # noqa: PLC0415 - not at a real door
+        from kokubus_edge.simulate.site import attach  # noqa: PLC0415 - not at a real door
+
+        simulation = attach(self.settings, factory)
+        self._stack.callback(Control(simulation, self.settings.control).close)
+        return simulation
+
+    def _link(self) -> tuple[Link, Spool]:
+        settings, clock = self.settings, self.clock
+        link = Link(
+            Broker(
+                device=settings.device,
+                host=settings.hub.host,
+                port=settings.hub.port,
+                tls=partial(_tls, self._identity, clock) if settings.hub.tls else None,
+                boot=clock.boot,
+                version=version("kokubus"),
+            ),
+            receive=Ear(settings.device, self._identity.hub_keys, self.inbox.put),
+            tell=self.inbox.put,
+            now=clock.now,
+        )
+        spool = Spool(
+            settings.data / "spool.db",
+            device=settings.device,
+            clock=clock,
+            send=partial(link.send, bulk=True),
+            tell=self.inbox.put,
+            sizes=Sizes(limit=settings.spool_limit),
+        )
+        self._stack.callback(spool.close)
+        self._stack.callback(link.close)
+        return link, spool
+
+    def _read_badges(self) -> None:
+        identity = self._identity
+        sealer = Sealer(identity.sealing_key, identity.lookup_key, self.clock.mono)
+        for door in self.settings.doors:
+            taken = [pin for _, pin in door.pins.wires()]
+            for reader in door.reader:
+                saw = partial(self._saw, sealer, door.id, reader.side)
+                made = Mfrc522Reader(_bus(reader, taken))
+                thread = ReaderThread(made, saw, name=f"reader {door.id} {reader.side}")
+                self._stack.callback(thread.stop)
+                thread.start()
+
+    def _saw(self, sealer: Sealer, door: str, side: Side, happening: ReaderHappening) -> None:
+        """In the reader's thread: a sighting becomes a tap with its id, its UID sealed at once."""
+        match happening:
+            case Credential():
+                tap = new_tap_id(self.clock)
+                seen = BadgeSeen(
+                    door=door,
+                    tap=tap,
+                    lookup=sealer.lookup(happening),
+                    sealed=sealer.seal(happening, tap),
+                    side=side,
+                    assurance=happening.assurance,
+                )
+                self.inbox.put(seen)
+            case ReaderHealth(ok, detail):
+                self.inbox.put(ReaderTrouble(door, not ok, detail))
+
+    def _sample(self, hardware: Hardware, measured: Source | None) -> None:
+        sources: list[Source] = [partial(_motion, hardware)]
+        if measured is not None:
+            sources.append(measured)
+        sampler = Sampler(
+            self.settings.sensors,
+            sources,
+            self._measured,
+            now=self.clock.now,
+            every_s=self.settings.readings_every_s,
+        )
+        self._stack.callback(sampler.stop)
+        sampler.start()
+
+    def _measured(self, readings: tuple[Reading, ...]) -> None:
+        self.inbox.put(Readings(readings))
+
+    def _remember(self, policies: PolicyStore, disk: ThreadPoolExecutor) -> None:
+        """Keep the policy's age and the last trusted time on disk, every few minutes."""
+        stopping = Event()
+
+        def remember() -> None:
+            while not stopping.wait(REMEMBER_MS / 1000):
+                policies.remember()
+                disk.submit(self.clock.remember)
+
+        thread = Thread(target=remember, name="remember", daemon=True)
+        self._stack.callback(thread.join)
+        self._stack.callback(stopping.set)
+        thread.start()
+
+
+def _tls(identity: Identity, clock: DeviceClock) -> Any:
+    dates = clock.trust() is not Clock.UNTRUSTED
+    return tls_context(identity.ca, identity.certificate, identity.key, dates=dates)
+
+
+def _bus(reader: Reader, taken: list[int]) -> Callable[[], MfrcPackageBus]:
+    return partial(MfrcPackageBus.open, reader.device, reset_pin=reader.reset, taken_pins=taken)
+
+
+def _motion(hardware: Hardware) -> Mapping[str, float]:
+    return {sensor: float(fired) for sensor, fired in hardware.motion().items()}
