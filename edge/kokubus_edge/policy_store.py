@@ -169,7 +169,7 @@ class PolicyStore:
         try:
             (self._file.write_age if self._stored else self._file.write)(held)
         except OSError as error:
-            log.error("policy_not_stored", error=str(error))
+            log.warning("policy_not_stored", error=str(error))
             self._trouble("policy_not_stored", str(error))
             return
         if not self._stored:
