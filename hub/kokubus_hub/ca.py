@@ -166,6 +166,20 @@ class Authority:
         replace(self.folder / "crl.pem", signed.public_bytes(Encoding.PEM))
 
 
+def own_certificate(name: str, now: Instant) -> Issued:
+    """A client certificate that signs itself: who trusts it trusts nobody else.
+
+    The broker's listener for the hub does, since the CA's devices must not get in there.
+    """
+    key = generate_private_key(SECP256R1())
+    until = _time(now) + timedelta(days=CA_DAYS)
+    builder = _builder(_name(name), _name(name), key, _time(now), until)
+    builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)  # noqa: FBT003 - "is no CA"
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    certificate = builder.add_extension(usage, critical=False).sign(key, SHA256())
+    return Issued(certificate.public_bytes(Encoding.PEM), _key_pem(key))
+
+
 def _self_signed(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
     name = _name("kokubus hub CA")
     usage = x509.KeyUsage(

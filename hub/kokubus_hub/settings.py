@@ -23,7 +23,10 @@ DATA_DIR = Path("kokubus-data")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the hub was told. Paths in ``hub.toml`` are relative to the data directory."""
+    """What the hub was told. Paths in ``hub.toml`` are relative to the data directory.
+
+    ``broker_names`` are the host names and addresses doors and hub reach the broker under.
+    """
 
     data_dir: Path = DATA_DIR
     database_url: str = ""
@@ -33,6 +36,7 @@ class Settings:
     mqtt_ca: Path | None = None
     mqtt_cert: Path | None = None
     mqtt_key: Path | None = None
+    broker_names: str = "localhost,127.0.0.1"
     influx_url: str = ""
     influx_org: str = "kokubus"
     influx_bucket: str = "kokubus"
@@ -53,9 +57,9 @@ class Settings:
         return self.data_dir / "ca"
 
     @property
-    def broker_dir(self) -> Path:
-        """Certificates for the broker and for the hub as its client."""
-        return self.data_dir / "mosquitto"
+    def broker_tls(self) -> Path:
+        """What the broker's configuration calls ``tls/``: its certificates and the CRL."""
+        return self.data_dir / "mosquitto" / "tls"
 
     @property
     def database(self) -> str:

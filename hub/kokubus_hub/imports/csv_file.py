@@ -46,16 +46,16 @@ class Sheet:
 def read(name: str, content: bytes, columns: Columns) -> Sheet:
     """The rows of a table; ``ImportFileError`` if it is none or a header occurs twice."""
     if len(content) > SIZE_LIMIT:
-        raise ImportFileError(name, [Problem(0, f"over {SIZE_LIMIT >> 20} MB; split the file")])
+        raise ImportFileError({name: [Problem(0, f"over {SIZE_LIMIT >> 20} MB; split the file")]})
     try:
         rows = list(_rows(_text(content)))
     except (csv.Error, UnicodeDecodeError, ValueError) as error:
-        raise ImportFileError(name, [Problem(0, f"no table of text: {error}")]) from error
+        raise ImportFileError({name: [Problem(0, f"no table of text: {error}")]}) from error
     if not rows:
-        raise ImportFileError(name, [Problem(0, "empty; the first line names the columns")])
+        raise ImportFileError({name: [Problem(0, "empty; the first line names the columns")]})
     number, header = rows[0]
     fields = _fields(name, number, header, columns)
-    return Sheet(tuple(_lines(name, rows[1:], fields)), _unused(header, fields))
+    return Sheet(tuple(_lines(name, rows[1:], fields, len(header))), _unused(header, fields))
 
 
 def day_start(text: str, zone: ZoneInfo) -> Instant:
@@ -100,20 +100,18 @@ def _fields(name: str, number: int, header: list[str], columns: Columns) -> dict
     }
     if not fields:
         wanted = ", ".join(aliases[0] for aliases in columns.values())
-        raise ImportFileError(name, [Problem(number, f"no known column; expected: {wanted}")])
+        raise ImportFileError({name: [Problem(number, f"no known column; expected: {wanted}")]})
     if twice := sorted({f for f in fields.values() if list(fields.values()).count(f) > 1}):
-        raise ImportFileError(name, [Problem(number, f"two columns for {twice[0]!r}; keep one")])
+        raise ImportFileError({name: [Problem(number, f"two columns for {twice[0]!r}; keep one")]})
     return fields
 
 
 def _lines(
-    name: str, rows: Sequence[tuple[int, list[str]]], fields: Mapping[int, str]
+    name: str, rows: Sequence[tuple[int, list[str]]], fields: Mapping[int, str], width: int
 ) -> Iterator[Line]:
-    wide = max(fields)
-    short = [number for number, row in rows if len(row) <= wide and any(row[1:])]
-    if short:
-        text = "fewer columns than the header; is a separator missing?"
-        raise ImportFileError(name, [Problem(number, text) for number in short])
+    if long := [number for number, row in rows if any(row[width:])]:
+        text = "more columns than the header; is a separator inside a text without quotes?"
+        raise ImportFileError({name: [Problem(number, text) for number in long]})
     for number, row in rows:
         yield Line(number, {f: row[at] for at, f in fields.items() if at < len(row)})
 

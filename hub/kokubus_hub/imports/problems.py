@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kokubus.errors import KokubusError
@@ -22,15 +22,13 @@ class Problem:
 
 
 class ImportFileError(KokubusError):
-    """A file cannot be imported and has changed nothing; ``problems`` says why, in order."""
+    """Files cannot be imported and have changed nothing; ``problems`` by file, in order."""
 
-    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
-        self.name = name
-        self.problems = tuple(sorted(problems))
-        lines = [f"{name}: {problem}" for problem in self.problems[:_SHOWN]]
-        if more := len(self.problems) - len(lines):
-            lines.append(f"{name}: and {more} more")
-        super().__init__("\n".join([*lines, f"{name}: nothing was imported"]))
+    def __init__(self, problems: Mapping[str, Sequence[Problem]]) -> None:
+        self.problems = {name: tuple(sorted(found)) for name, found in problems.items() if found}
+        lines = [f"{name}: {one}" for name, found in self.problems.items() for one in found]
+        more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+        super().__init__("\n".join([*lines[:_SHOWN], *more, "nothing was imported"]))
 
 
 @dataclass(slots=True)

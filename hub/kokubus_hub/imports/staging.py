@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
@@ -33,6 +34,9 @@ _KEY = "import"
 _STAGED = (table(Member), table(Badge), table(Booking))
 """Parents before children."""
 _SETTING = table(Setting)
+_BOOKING = table(Booking)
+ARRIVING = 2**62
+"""`Booking.change_id` until the import's own change has its number: delivered nowhere yet."""
 _EVENT = table(AccessEvent)
 
 
@@ -42,7 +46,7 @@ class ImportBusyError(KokubusError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """New rows of one table; ``rows`` is asked once those of earlier stages are in."""
+    """Rows of one table; ``rows`` is asked once those of earlier stages are in."""
 
     table: Table
     rows: Callable[[Connection], Sequence[Row]]
@@ -50,16 +54,20 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import does. ``updates`` are rows with ``id`` and what changes in them."""
+    """What an import does. ``stages`` add rows; ``updates`` have ``id`` and what changes.
+
+    Rows of `Booking` carry ``change_id`` `ARRIVING` and are all of ``room_id``.
+    """
 
     what: str
     site_id: int | None
+    room_id: int | None
     stages: Sequence[Stage]
-    updates: Sequence[tuple[Table, Sequence[Row]]]
+    updates: Sequence[Stage]
 
 
 def store(engine: Engine, plan: Plan, clock: Clock) -> None:
-    """Carry out a plan; an exception leaves the database as it was."""
+    """Carry out a plan, after `recover`; an exception leaves the database as it was."""
     _take(engine, plan, clock())
     try:
         for stage in plan.stages:
@@ -73,25 +81,37 @@ def store(engine: Engine, plan: Plan, clock: Clock) -> None:
     _switch(engine, plan, clock())
 
 
-def _take(engine: Engine, plan: Plan, now: Instant) -> None:
-    with writing(engine) as connection:
-        held = connection.execute(select(_SETTING.c.value).where(_SETTING.c.key == _KEY)).scalar()
-        left = json.loads(held) if held else None
-        if left and now - left["at"] < STALE_MS:
-            raise ImportBusyError("another import is under way; try again when it is done")
-        if not left:
-            _note(connection, "staging", plan, now)
-            return
-        _note(connection, left["phase"], Plan(left["what"], left["site_id"], (), ()), now)
-    _recover(engine, left, now)
-    _take(engine, plan, now)
-
-
-def _recover(engine: Engine, left: Mapping[str, Any], now: Instant) -> None:
+def recover(engine: Engine, now: Instant) -> None:
+    """Undo or finish an import that was killed; ImportBusyError if one is under way."""
+    left = _left(engine, now)
+    if left is None:
+        return
     if left["phase"] == "staging":
         _undo(engine)
     else:
-        _switch(engine, Plan(left["what"], left["site_id"], (), ()), now)
+        _switch(engine, _of(left), now)
+
+
+def _left(engine: Engine, now: Instant) -> dict[str, Any] | None:
+    with writing(engine) as connection:
+        held = connection.execute(select(_SETTING.c.value).where(_SETTING.c.key == _KEY)).scalar()
+        if held is None:
+            return None
+        left: dict[str, Any] = json.loads(held)
+        if now - left["at"] < STALE_MS:
+            raise ImportBusyError("another import is under way; try again in a minute")
+        _note(connection, left["phase"], _of(left), now)
+        return left
+
+
+def _take(engine: Engine, plan: Plan, now: Instant) -> None:
+    try:
+        with writing(engine) as connection:
+            connection.execute(
+                insert(_SETTING).values(key=_KEY, value=_noted("staging", plan, now))
+            )
+    except IntegrityError as error:
+        raise ImportBusyError("another import is under way; try again in a minute") from error
 
 
 def _fill(engine: Engine, stage: Stage, plan: Plan, clock: Clock) -> None:
@@ -118,10 +138,11 @@ def _as_staged(row: Row) -> Row:
 
 
 def _update(connection: Connection, plan: Plan) -> None:
-    for target, rows in plan.updates:
-        for row in rows:
+    for stage in plan.updates:
+        for row in stage.rows(connection):
             values = {key: value for key, value in row.items() if key != "id"}
-            connection.execute(update(target).where(target.c.id == row["id"]).values(values))
+            changed = update(stage.table).where(stage.table.c.id == row["id"])
+            connection.execute(changed.values(values))
 
 
 def _switch(engine: Engine, plan: Plan, now: Instant) -> None:
@@ -131,7 +152,11 @@ def _switch(engine: Engine, plan: Plan, now: Instant) -> None:
             with _lot(engine) as connection:
                 connection.execute(update(target).where(target.c.id.in_(ids)).values(status=plain))
     with writing(engine) as connection:
-        changes.record(connection, now, plan.what, plan.site_id)
+        change = changes.record(connection, now, plan.what, plan.site_id)
+        if plan.room_id is not None:
+            arrived = (_BOOKING.c.room_id == plan.room_id) & (_BOOKING.c.end > 0)
+            mark = update(_BOOKING).where(arrived, _BOOKING.c.change_id == ARRIVING)
+            connection.execute(mark.values(change_id=change))
         connection.execute(delete(_SETTING).where(_SETTING.c.key == _KEY))
 
 
@@ -156,6 +181,14 @@ def _staged_ids(engine: Engine, target: Table) -> Iterator[list[int]]:
 
 
 def _note(connection: Connection, phase: str, plan: Plan, now: Instant) -> None:
-    note = {"phase": phase, "at": now, "what": plan.what, "site_id": plan.site_id}
-    connection.execute(delete(_SETTING).where(_SETTING.c.key == _KEY))
-    connection.execute(insert(_SETTING).values(key=_KEY, value=json.dumps(note)))
+    noted = update(_SETTING).where(_SETTING.c.key == _KEY)
+    connection.execute(noted.values(value=_noted(phase, plan, now)))
+
+
+def _noted(phase: str, plan: Plan, now: Instant) -> str:
+    said = {"what": plan.what, "site_id": plan.site_id, "room_id": plan.room_id}
+    return json.dumps({"phase": phase, "at": now, **said})
+
+
+def _of(left: Mapping[str, Any]) -> Plan:
+    return Plan(left["what"], left["site_id"], left["room_id"], (), ())

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+from kokubus.credential import Credential
+from kokubus.enrolment import NotEnrollableError, enrollable
+
+TECH = "mfrc522"
+"""What reads the badges a file lists."""
 _SCIENTIFIC = re.compile(r"\d+([.,]\d+)?E\+\d+|\d+[.,]\d+E-?\d+")
 _SEPARATORS = str.maketrans("", "", " :-\u00a0")
 _AS_TEXT = "format the column as text and enter it again from the badge"
@@ -30,8 +35,10 @@ def canonical(text: str) -> str:
 
 
 def _usable(uid: str) -> str:
-    if len(uid) == 8 and uid.startswith("08"):
-        raise ValueError("UID is random: this badge makes up a new one at every tap; use another")
     if len(uid) == 8 and uid.startswith("88"):
         raise ValueError("UID is cut off: 88 stands before the rest of a longer one; read it again")
+    try:
+        enrollable(Credential(TECH, uid))
+    except NotEnrollableError as error:
+        raise ValueError(str(error)) from error
     return uid

@@ -1,0 +1,189 @@
+"""Calendars (RFC 5545) as times in which somebody has a room."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import icalendar
+import recurring_ical_events
+
+from kokubus.messages import Instant
+from kokubus_hub.imports.problems import ImportFileError, Problem
+
+SIZE_LIMIT = 10 * 1024 * 1024
+EXPANSION_LIMIT = 20_000
+_REPEATS = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+_SAID_PERIOD = ("DTSTART", "DTEND", "DURATION")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One occurrence: when, who may hold it (e-mail addresses, organizer first), and its name.
+
+    ``date`` is set for a whole day. ``recurrence_id`` tells occurrences of a ``uid`` apart.
+    """
+
+    uid: str
+    recurrence_id: str
+    start: Instant
+    end: Instant
+    date: str | None
+    title: str
+    emails: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Calendar:
+    """What a file holds between two instants; ``uids`` also of events that were cancelled."""
+
+    uids: set[str] = field(default_factory=set)
+    slots: list[Slot] = field(default_factory=list)
+
+
+def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant) -> Calendar:
+    """All occurrences that end after ``start`` and begin before ``end``, cancelled ones left out.
+
+    Times without a zone are of ``zone``. ``ImportFileError`` lists every event that is wrong.
+    """
+    if len(content) > SIZE_LIMIT:
+        raise _refused(name, f"over {SIZE_LIMIT >> 20} MB; export a shorter period")
+    try:
+        calendar = icalendar.Calendar.from_ical(content)
+    except ValueError as error:
+        raise _refused(name, f"no calendar (.ics): {str(error)[:200]}") from error
+    events = calendar.walk("VEVENT")
+    if problems := [Problem(0, wrong) for event in events for wrong in _wrongs(event)]:
+        raise ImportFileError({name: problems})
+    repeated = {_uid(event) for event in events if _is_repeated(event)}
+    found = Calendar({_uid(event) for event in events})
+    for occurrence in _occurrences(name, calendar, start, end, zone):
+        found.slots += _slots(occurrence, zone, _uid(occurrence) in repeated)
+    return found
+
+
+def local_time(at: Instant, zone: ZoneInfo) -> str:
+    """An instant as somebody there would write it: ``31.12.2026 18:00``."""
+    return f"{datetime.fromtimestamp(at / 1000, zone):%d.%m.%Y %H:%M}"
+
+
+def _occurrences(
+    name: str, calendar: icalendar.Calendar, start: Instant, end: Instant, zone: ZoneInfo
+) -> Iterator[Any]:
+    query = recurring_ical_events.of(calendar)
+    after = query.after(_time(start))
+    try:
+        for count, one in enumerate(after):
+            if _instant(one.start, zone) >= end + 86_400_000:  # zones differ by less than a day
+                return
+            if count >= EXPANSION_LIMIT:
+                raise _refused(name, f"more than {EXPANSION_LIMIT} occurrences; export less")
+            within = _instant(one.start, zone) < end and _instant(one.end, zone) > start
+            if within and str(one.get("STATUS", "")).upper() != "CANCELLED":
+                yield one
+    except (ValueError, KeyError, OverflowError) as error:
+        raise _refused(name, f"its repetitions cannot be worked out: {error}") from error
+
+
+def _wrongs(event: Any) -> Iterator[str]:
+    where = f"event {str(event.get('SUMMARY', ''))[:60]!r} ({_uid(event)[:60] or 'without UID'})"
+    if not _uid(event):
+        yield f"{where}: UID is missing"
+    if broken := [f"{field}: {text}" for field, text in event.errors]:
+        yield f"{where}: {'; '.join(broken)[:200]}"
+    elif "DTSTART" not in event:
+        yield f"{where}: DTSTART is missing"
+    else:
+        yield from (f"{where}: {wrong}" for wrong in _wrong_times(event))
+
+
+def _wrong_times(event: Any) -> Iterator[str]:
+    for name in _SAID_PERIOD[:2]:
+        said = event.get(name)
+        zone = said.params.get("TZID") if said is not None else None
+        if zone and isinstance(said.dt, datetime) and said.dt.tzinfo is None:
+            yield f"{name}: unknown time zone {zone[:60]!r}"
+    first, last = event["DTSTART"].dt, event["DTEND"].dt if "DTEND" in event else None
+    if last is not None and isinstance(first, datetime) != isinstance(last, datetime):
+        yield "one of DTSTART and DTEND has a time and the other has none"
+    elif last is not None and _instant(last, UTC) <= _instant(first, UTC):
+        yield "it ends before it begins"
+    elif isinstance(first, datetime) and last is None and "DURATION" not in event:
+        yield "DTEND is missing"
+    for rule in _rules(event):
+        if str(next(iter(rule.get("FREQ", [])), "")).upper() not in _REPEATS:
+            yield "it repeats more often than daily"
+
+
+def _rules(event: Any) -> list[Any]:
+    rules = event.get("RRULE", [])
+    return rules if isinstance(rules, list) else [rules]
+
+
+def _is_repeated(event: Any) -> bool:
+    return any(name in event for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
+
+
+def _slots(occurrence: Any, zone: ZoneInfo, repeated: bool) -> Iterator[Slot]:
+    start, end = occurrence.start, occurrence.end
+    named = _stable(occurrence["RECURRENCE-ID"].dt, zone) if repeated else ""
+    if isinstance(start, datetime):
+        yield _slot(occurrence, zone, (start, end), named, None)
+        return
+    days = [start + timedelta(days=n) for n in range((end - start).days)]
+    for day in days:
+        one = f"{named}#{day}" if len(days) > 1 else named
+        yield _slot(occurrence, zone, (day, day + timedelta(days=1)), one, day.isoformat())
+
+
+def _slot(
+    occurrence: Any, zone: ZoneInfo, period: tuple[date, date], named: str, day: str | None
+) -> Slot:
+    return Slot(
+        uid=_uid(occurrence),
+        recurrence_id=named,
+        start=_instant(period[0], zone),
+        end=_instant(period[1], zone),
+        date=day,
+        title=str(occurrence.get("SUMMARY", ""))[:200],
+        emails=tuple(_emails(occurrence)),
+    )
+
+
+def _emails(occurrence: Any) -> Iterator[str]:
+    attendees = occurrence.get("ATTENDEE", [])
+    several = attendees if isinstance(attendees, list) else [attendees]
+    for one in itertools.chain([occurrence.get("ORGANIZER", "")], several):
+        address = str(one).strip().lower().removeprefix("mailto:")
+        if "@" in address:
+            yield address
+
+
+def _stable(moment: date, zone: ZoneInfo) -> str:
+    if not isinstance(moment, datetime):
+        return moment.isoformat()
+    return f"{_time(_instant(moment, zone)):%Y%m%dT%H%M%SZ}"
+
+
+def _instant(moment: date, zone: Any) -> Instant:
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time(), zone)
+    elif moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return int(moment.timestamp() * 1000)
+
+
+def _time(at: Instant) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def _uid(event: Any) -> str:
+    return str(event.get("UID", ""))[:255]
+
+
+def _refused(name: str, text: str) -> ImportFileError:
+    return ImportFileError({name: [Problem(0, text)]})
