@@ -45,13 +45,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_tap(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from kokubus_edge.simulate import control  # noqa: PLC0415 - a real door never needs it
+    from kokubus_edge.simulate import tapping  # noqa: PLC0415 - a real door never needs it
 
     text = "hold a badge to a simulated door and say what the door did"
     command = commands.add_parser("tap", help=text, description=text)
     command.add_argument("door", help="as the live page names it, e.g. ettmannsweiler-front")
     command.add_argument("badge", help="number or UID of a badge")
-    command.set_defaults(run=lambda given: control.tap(given.door, given.badge))
+    command.set_defaults(run=lambda given: tapping.tap(given.door, given.badge))
 
 
 def _run(given: argparse.Namespace) -> int:
