@@ -157,6 +157,7 @@ def test_the_simulated_agent_is_a_device_of_its_site(tmp_path: Path) -> None:
     assert settings.hub.host in SERVICES
     named = " ".join(SERVICES["enrol"]["command"])
     assert settings.device in named
+    assert f'"{settings.control}"' in SERVICES["agent"]["healthcheck"]["test"][-1]
 
 
 def test_scripts_secrets_makes_each_secret_once(tmp_path: Path) -> None:
