@@ -1,0 +1,232 @@
+"""Site TOML into the database: what would change is said first, then done at once or not at all.
+
+Applying the same files again changes nothing. What the files no longer name stays, because
+events refer to it, and is said to stay; only placements are taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from kokubus.errors import SiteError
+from kokubus.messages import Instant
+from kokubus.site import Door, Placement, Room, Sensor, Site, read_site
+from kokubus.site.shapes import OUTSIDE
+from kokubus_hub import changes, models
+from kokubus_hub.models import table
+
+Values = Mapping[str, Any]
+_TABLES: Mapping[str, Table] = {
+    "municipality": table(models.Municipality),
+    "site": table(models.Site),
+    "room": table(models.Room),
+    "device": table(models.Device),
+    "door": table(models.Door),
+    "sensor": table(models.Sensor),
+}
+_PLACEMENT = table(models.Placement)
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did, a line each: ``+`` new, ``~`` changed, ``-`` gone, ``=`` stays."""
+
+    lines: tuple[str, ...]
+    sites: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything in the database is different now."""
+        return any(line[0] in "+~-" for line in self.lines)
+
+
+def read_sites(folder: Path) -> list[Site]:
+    """Every ``*.toml`` of a folder, by name.
+
+    Raises `SiteError` with every problem of every file, for a site that stands in two files,
+    and for a folder without any.
+    """
+    sites: dict[str, Site] = {}
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            site = read_site(path.read_text("utf-8"), path.name)
+        except (SiteError, OSError, UnicodeDecodeError) as error:
+            problems.append(str(error) if isinstance(error, SiteError) else f"{path}: {error}")
+            continue
+        if site.id in sites:
+            problems.append(f"{path.name}: site.id: {site.id!r} stands in another file too")
+        sites[site.id] = site
+    if not sites and not problems:
+        problems.append(f"{folder}: no *.toml there; name the folder that holds the sites")
+    if problems:
+        raise SiteError("\n".join(problems))
+    return list(sites.values())
+
+
+def apply(connection: Connection, sites: Sequence[Site], now: Instant) -> Applied:
+    """Make the database's places those of ``sites``, in the caller's writing transaction.
+
+    Roll the transaction back to have only asked what would change.
+    """
+    lines: list[str] = []
+    touched: list[str] = []
+    for site in sites:
+        work = _Work(connection)
+        _apply_site(work, site)
+        if work.lines:
+            lines += work.lines
+            touched.append(site.id)
+        if any(line[0] in "+~-" for line in work.lines):
+            changes.record(connection, now, f"applied:{site.id}", work.ids["site", site.id])
+    return Applied(tuple(lines), tuple(touched))
+
+
+def _apply_site(work: _Work, site: Site) -> None:
+    site_id = work.put("site", site.id, _site(site))
+    _place(work, site, site_id)
+    for room in site.rooms:
+        work.put("room", room.id, _room(room, site_id))
+    for device in site.devices:
+        work.put("device", device, {"site_id": site_id})
+    for door in site.doors:
+        work.put("door", door.id, _door(door, site_id, work.ids))
+    for sensor in site.sensors:
+        work.put("sensor", sensor.id, _sensor(sensor, site_id, work.ids))
+    work.lines += _left_over(work, site_id)
+
+
+@dataclass(slots=True)
+class _Work:
+    """One site being applied: ids by (kind, slug), and what was found to differ."""
+
+    connection: Connection
+    ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def put(self, kind: str, slug: str, values: Values) -> int:
+        """Insert or update a row by its slug; its id."""
+        target = _TABLES[kind]
+        row = self.connection.execute(select(target).where(target.c.slug == slug)).first()
+        if row is None:
+            self.lines.append(f"+ {kind} {slug}")
+            added = insert(target).values(slug=slug, **values).returning(target.c.id)
+            found = int(self.connection.execute(added).scalar_one())
+        else:
+            found = int(row.id)
+            self._update(target, row, f"{kind} {slug}", values)
+        self.ids[kind, slug] = found
+        return found
+
+    def _update(self, target: Table, row: Any, name: str, values: Values) -> None:
+        held = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row's columns
+        fresh = {key: value for key, value in values.items() if held[key] != value}
+        if fresh:
+            said = ", ".join(f"{key} {held[key]!r} -> {value!r}" for key, value in fresh.items())
+            self.lines.append(f"~ {name}: {said}")
+            self.connection.execute(update(target).where(target.c.id == row.id).values(**fresh))
+
+
+def _place(work: _Work, site: Site, site_id: int) -> None:
+    """Nothing refers to a placement, so those that differ go and come."""
+    wanted = {_placement(work, one, site): one for one in site.placements}
+    query = select(_PLACEMENT).where(_PLACEMENT.c.site_id == site_id)
+    held = {
+        (row.municipality_id, row.address, row.start, row.end): row
+        for row in work.connection.execute(query)
+    }
+    for key in held.keys() - wanted.keys():
+        work.lines.append(f"- placement of {site.id}: {held[key].address}")
+        work.connection.execute(delete(_PLACEMENT).where(_PLACEMENT.c.id == held[key].id))
+    for key in wanted.keys() - held.keys():
+        municipality, address, start, end = key
+        said = wanted[key]
+        work.lines.append(f"+ placement of {site.id}: {address}, {said.start} to {said.end}")
+        work.connection.execute(
+            insert(_PLACEMENT).values(
+                site_id=site_id,
+                municipality_id=municipality,
+                address=address,
+                start=start,
+                end=end,
+            )
+        )
+
+
+def _placement(work: _Work, one: Placement, site: Site) -> tuple[int, str, Instant, Instant | None]:
+    municipality = work.put("municipality", one.municipality, {"name": one.municipality_name})
+    zone = ZoneInfo(site.timezone)
+    end = None if one.end is None else _midnight(one.end, zone)
+    return municipality, one.address, _midnight(one.start, zone), end
+
+
+def _midnight(day: date, zone: ZoneInfo) -> Instant:
+    return int(datetime.combine(day, time(), zone).timestamp()) * 1000
+
+
+def _site(site: Site) -> Values:
+    return {
+        "name": site.name,
+        "kind": site.kind,
+        "timezone": site.timezone,
+        "help_phone": site.help_phone,
+        "lead_ms": site.lead_min * MINUTE_MS,
+        "grace_ms": site.grace_min * MINUTE_MS,
+        "opens_without_clock": site.opens_without_clock,
+        "opening": {day: list(hours) for day, hours in site.opening.items()},
+    }
+
+
+def _room(room: Room, site_id: int) -> Values:
+    return {
+        "site_id": site_id,
+        "name": room.name,
+        "capacity": room.capacity,
+        "purpose": room.purpose,
+        "volume_m3": room.volume_m3,
+    }
+
+
+def _door(door: Door, site_id: int, ids: Mapping[tuple[str, str], int]) -> Values:
+    outside = door.leads_from == OUTSIDE
+    return {
+        "site_id": site_id,
+        "device_id": ids["device", door.device],
+        "room_id": ids["room", door.room],
+        "from_room_id": None if outside else ids["room", door.leads_from],
+        "name": door.name,
+        "deadline_ms": door.deadline_ms,
+        "pulse_ms": door.pulse_ms,
+        "anti_passback": str(door.anti_passback),
+        "reads_both_sides": door.reads_both_sides,
+        "min_assurance": door.min_assurance,
+        "continuous_duty": door.continuous_duty,
+        "has_contact": door.pins.contact is not None,
+    }
+
+
+def _sensor(sensor: Sensor, site_id: int, ids: Mapping[tuple[str, str], int]) -> Values:
+    return {
+        "site_id": site_id,
+        "room_id": ids["room", sensor.room],
+        "device_id": ids["device", sensor.device],
+        "quantity": sensor.quantity,
+    }
+
+
+def _left_over(work: _Work, site_id: int) -> Iterator[str]:
+    for kind in ("room", "device", "door", "sensor"):
+        target = _TABLES[kind]
+        query = select(target.c.slug).where(target.c.site_id == site_id).order_by(target.c.slug)
+        held: Iterable[str] = work.connection.execute(query).scalars()
+        for slug in held:
+            if (kind, slug) not in work.ids:
+                yield f"= {kind} {slug} stays, though its file does not name it"
