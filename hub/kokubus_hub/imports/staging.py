@@ -154,9 +154,9 @@ def _switch(engine: Engine, plan: Plan, now: Instant) -> None:
     with writing(engine) as connection:
         change = changes.record(connection, now, plan.what, plan.site_id)
         if plan.room_id is not None:
-            arrived = (_BOOKING.c.room_id == plan.room_id) & (_BOOKING.c.end > 0)
-            mark = update(_BOOKING).where(arrived, _BOOKING.c.change_id == ARRIVING)
-            connection.execute(mark.values(change_id=change))
+            mark = update(_BOOKING).where(_BOOKING.c.room_id == plan.room_id)
+            arrived = mark.where(_BOOKING.c.change_id == ARRIVING)
+            connection.execute(arrived.values(change_id=change))
         connection.execute(delete(_SETTING).where(_SETTING.c.key == _KEY))
 
 

@@ -1,0 +1,73 @@
+"""``kokubus hub ...``: what an administrator types on the hub."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from kokubus.errors import KokubusError
+from kokubus.messages import Instant
+from kokubus_hub import cli_admin, cli_import, health
+from kokubus_hub.settings import Settings, load
+
+ROLES = {
+    "serve": ("kokubus_hub.app", "run the web and the API"),
+    "listen": ("kokubus_hub.listen", "run the listener: taps in, answers out"),
+    "work": ("kokubus_hub.work", "run the worker: policies, metrics, alarms"),
+    "run": ("kokubus_hub.run", "run all three under one supervisor"),
+}
+"""Each module has ``serve(settings)``, which returns when it was told to stop."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one sub-command; 2 and a sentence on stderr if it cannot be done."""
+    given = _parser().parse_args(argv)
+    try:
+        settings = load(os.environ, given.data_dir)
+        code: int = given.run(given, settings, now())
+    except (KokubusError, OSError) as error:
+        print(f"kokubus hub: {error}", file=sys.stderr)
+        return 2
+    except (OperationalError, ProgrammingError) as error:
+        said = f"the database cannot be used: {error.orig}; `kokubus hub migrate` makes its tables"
+        print(f"kokubus hub: {said}", file=sys.stderr)
+        return 2
+    return code
+
+
+def now() -> Instant:
+    """Milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kokubus hub", description="the hub")
+    parser.add_argument("--data-dir", type=Path, help="default: KOKUBUS_HUB_DATA_DIR")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for role, (_, text) in ROLES.items():
+        command = commands.add_parser(role, help=text, description=text)
+        command.set_defaults(run=_serve, role=role)
+    text = "say whether a role that runs here is well; for health checks"
+    healthy = commands.add_parser("healthy", help=text, description=text)
+    healthy.add_argument("role", choices=[role for role in ROLES if role != "run"])
+    healthy.set_defaults(run=_healthy)
+    cli_admin.add(commands)
+    cli_import.add(commands)
+    return parser
+
+
+def _serve(given: argparse.Namespace, settings: Settings, _now: Instant) -> int:
+    # one role never loads what only another needs
+    import_module(ROLES[given.role][0]).serve(settings)
+    return 0
+
+
+def _healthy(given: argparse.Namespace, settings: Settings, _now: Instant) -> int:
+    return 0 if health.alive(settings, given.role) else 1
