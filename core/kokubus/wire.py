@@ -171,6 +171,14 @@ def dump(value: Any) -> Any:
     return _adapter(type(value)).dump_python(value, mode="json", exclude_defaults=True)
 
 
+def dump_each(cls: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """`dump` of each value, all of them ``cls``: a third of its cost for many."""
+    each: dict[str, Any] = _adapter(dict[str, cls]).dump_python(  # type: ignore[valid-type]
+        values, mode="json", exclude_defaults=True
+    )
+    return each
+
+
 def load(cls: type[T], value: Any, where: str) -> T:
     """Plain JSON values as ``cls``; WireError names ``where`` and the field."""
     return _check(cls, value, where)

@@ -1,0 +1,227 @@
+"""What each device has to know to decide alone: its doors' rights over the horizon.
+
+A document (`kokubus.policy`) is a pure function of the database and of the hour, so two of them
+differ only by what was really changed. It names badges by the device's own lookups and members
+by their slugs; nothing in it is readable elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from kokubus import credential, wire
+from kokubus.errors import KokubusError
+from kokubus.messages import Instant
+from kokubus.policy import Document
+from kokubus.rights import BadgeRules, Right
+from kokubus_hub import models, rules
+from kokubus_hub.keys import Keyring
+from kokubus_hub.models import table
+from kokubus_hub.rules import Row
+from kokubus_hub.site_rows import (
+    BOOKED,
+    ENTITLED,
+    HOLDERS,
+    KEYHOLDERS,
+    SiteRows,
+    load,
+    member_of,
+)
+
+HOUR_MS = 3_600_000
+BACK_MS = 4 * HOUR_MS
+"""Rights that ended so recently are kept, so that a door can say "too late, since ..."."""
+
+_AT_ONCE = 10_000
+"""Badges read by one statement: below the number of variables either database takes."""
+
+_DEVICE = table(models.Device)
+_DEVICES = select(_DEVICE.c.id, _DEVICE.c.slug, _DEVICE.c.site_id, _DEVICE.c.lookup_key).where(
+    _DEVICE.c.id.in_(bindparam("devices", expanding=True)),
+    _DEVICE.c.revoked_at.is_(None),
+    _DEVICE.c.lookup_key.is_not(None),
+)
+
+
+class NoPolicyError(KokubusError):
+    """A device cannot have a policy: it is unknown, revoked or was never enrolled."""
+
+
+class Lookups:
+    """Each device's lookups of badges, remembered for the badges in its last document.
+
+    A UID is opened only to compute a lookup, and is not kept.
+    """
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._known: dict[int, dict[str, str]] = {}
+
+    def of(self, device: Row, badges: Mapping[str, _Badge]) -> dict[str, str]:
+        """This device's lookup of each badge, by the hub's."""
+        known = self._known.get(device.id, {})
+        now = {lookup: known[lookup] for lookup in badges if lookup in known}
+        if new := badges.keys() - now.keys():
+            key = self._keyring.open(device.lookup_key, f"device:{device.slug}")
+            now |= {lookup: credential.lookup(self._text(badges[lookup]), key) for lookup in new}
+        self._known[device.id] = now
+        return now
+
+    def _text(self, badge: _Badge) -> bytes:
+        if badge.text is None:
+            badge.text = self._keyring.open(badge.row.sealed_uid, "badge")
+        return badge.text
+
+
+@dataclass(slots=True)
+class _Badge:
+    """A badge while documents are built: as JSON, and opened once for all devices."""
+
+    row: Row
+    rules: BadgeRules
+    json: Any
+    text: bytes | None = None
+
+    def with_keys(self, doors: Iterable[str]) -> _Badge:
+        """This badge as one that opens these doors whatever else holds."""
+        held = replace(self.rules, keyholder=tuple(doors))
+        return _Badge(self.row, held, wire.dump(held), self.text)
+
+
+@dataclass(slots=True)
+class _Group:
+    """The rights of a site to the same rooms, whoever has them."""
+
+    rights: dict[str, Any] = field(default_factory=dict)
+    members: set[int] = field(default_factory=set)
+    schedules: dict[str, Any] = field(default_factory=dict)
+
+
+_Groups = Mapping[tuple[str, ...], _Group]
+
+
+def build(
+    connection: Connection, device_id: int, now: Instant, horizon_ms: int, keyring: Keyring
+) -> Document:
+    """The document of one device; NoPolicyError if it cannot have one."""
+    built = build_all(connection, [device_id], now, horizon_ms, Lookups(keyring))
+    if device_id not in built:
+        raise NoPolicyError(f"device {device_id} is unknown, revoked or not enrolled")
+    return built[device_id]
+
+
+def build_all(
+    connection: Connection,
+    devices: Iterable[int],
+    now: Instant,
+    horizon_ms: int,
+    lookups: Lookups,
+) -> dict[int, Document]:
+    """The documents of these devices; those that cannot have one are left out."""
+    start, end = span(now, horizon_ms)
+    by_site: dict[int, list[Row]] = {}
+    for device in connection.execute(_DEVICES, {"devices": list(devices)}):
+        by_site.setdefault(device.site_id, []).append(device)
+    building = _Building(connection, lookups)
+    return {
+        device.id: document
+        for site_id, of_site in by_site.items()
+        for device, document in building.site(load(connection, site_id, start, end), of_site)
+    }
+
+
+def span(now: Instant, horizon_ms: int) -> tuple[Instant, Instant]:
+    """What a document built now covers, in whole hours."""
+    hour = now - now % HOUR_MS
+    return hour - BACK_MS, hour + HOUR_MS + horizon_ms
+
+
+class _Building:
+    """One pass over some sites; a badge that several of them know is read once."""
+
+    def __init__(self, connection: Connection, lookups: Lookups) -> None:
+        self._connection = connection
+        self._lookups = lookups
+        self._of_member: dict[int, list[_Badge]] = {}
+
+    def site(self, rows: SiteRows, devices: list[Row]) -> Iterator[tuple[Row, Document]]:
+        """The documents of a site's devices."""
+        groups = _groups(self._connection, rows)
+        members = set().union(*(group.members for group in groups.values()))
+        self._read_members([member for member in members if member not in self._of_member])
+        asked = {"badges": list(rows.keyholders)}
+        keys = _badges(self._connection.execute(KEYHOLDERS, asked).all()) if rows.keyholders else []
+        for device in devices:
+            yield device, self._document(device, rows, groups, keys)
+
+    def _read_members(self, members: list[int]) -> None:
+        for first in range(0, len(members), _AT_ONCE):
+            asked = members[first : first + _AT_ONCE]
+            self._of_member |= {member: [] for member in asked}
+            for badge in _badges(self._connection.execute(HOLDERS, {"members": asked}).all()):
+                self._of_member[badge.row.member_id].append(badge)
+
+    def _document(
+        self, device: Row, rows: SiteRows, groups: _Groups, keys: list[_Badge]
+    ) -> Document:
+        doors = {row.slug: rows.rules_of(row) for row in rows.doors if row.device_id == device.id}
+        rooms = {room for door in doors.values() for room in door.rooms}
+        reached = [group for key, group in groups.items() if not rooms.isdisjoint(key)]
+        members = set().union(*(group.members for group in reached))
+        badges = {
+            badge.row.lookup: badge for member in members for badge in self._of_member[member]
+        }
+        badges |= {badge.row.lookup: badge.with_keys(doors) for badge in keys}
+        lookups = self._lookups.of(device, badges)
+        return {
+            "doors": {slug: wire.dump(door) for slug, door in doors.items()},
+            "badges": {lookups[key]: badge.json for key, badge in badges.items()},
+            "rights": _joined(group.rights for group in reached),
+            "schedules": _joined(group.schedules for group in reached),
+        }
+
+
+def _badges(found: Sequence[Row]) -> list[_Badge]:
+    all_rules = {row.lookup: rules.badge_rules(row, member_of(row)) for row in found}
+    json = wire.dump_each(BadgeRules, all_rules)
+    return [_Badge(row, all_rules[row.lookup], json[row.lookup]) for row in found]
+
+
+def _joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    joined: dict[str, Any] = {}
+    for part in parts:
+        joined |= part
+    return joined
+
+
+def _groups(connection: Connection, rows: SiteRows) -> _Groups:
+    groups: dict[tuple[str, ...], _Group] = defaultdict(_Group)
+    rights: dict[str, Right] = {}
+    for row in connection.execute(BOOKED, rows.span).all():
+        right = rules.booking_right(row, row.member, rows.rooms[row.room_id], rows.site)
+        if right is not None:
+            rights[rules.booking_key(row)] = right
+            groups[right.rooms].members.add(row.member_id)
+    for row in connection.execute(ENTITLED, rows.span).all():
+        right = rights[rules.entitlement_key(row)] = _standing(row, rows)
+        group = groups[right.rooms]
+        group.members.add(row.member_id)
+        if right.schedule and right.schedule not in group.schedules:
+            group.schedules[right.schedule] = _schedule(rules.schedule_of(row, rows.site), rows)
+    for key, json in wire.dump_each(Right, rights).items():
+        groups[rights[key].rooms].rights[key] = json
+    return groups
+
+
+def _standing(row: Row, rows: SiteRows) -> Right:
+    rooms = (rows.rooms[row.room_id],) if row.room_id else tuple(rows.rooms.values())
+    return rules.entitlement_right(row, row.member, rooms, rows.site)
+
+
+def _schedule(weekly: Any, rows: SiteRows) -> Any:
+    return wire.dump(rules.expand(weekly, rows.site.timezone, rows.start, rows.end))

@@ -1,0 +1,150 @@
+"""The rows that one site's policies are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, or_, select
+
+from kokubus.messages import Instant
+from kokubus.rights import DoorRules
+from kokubus_hub import models, rules
+from kokubus_hub.models import table
+from kokubus_hub.rules import Row
+
+_SITE, _ROOM, _DOOR = table(models.Site), table(models.Room), table(models.Door)
+_CLOSURE, _PLACEMENT, _MODE = (
+    table(models.Closure),
+    table(models.Placement),
+    table(models.DoorMode),
+)
+_BOOKING, _ENTITLEMENT = table(models.Booking), table(models.Entitlement)
+_MEMBER, _BADGE, _KEYHOLDER = (
+    table(models.Member),
+    table(models.Badge),
+    table(models.Keyholder),
+)
+_OF_SITE: Any = bindparam("site")
+_START: Any = bindparam("start")
+_END: Any = bindparam("end")
+
+
+def _in_force(of: Any) -> tuple[Any, ...]:
+    """Rows whose ``start`` and ``end`` (None: unbounded) overlap the span."""
+    return or_(of.c.end.is_(None), of.c.end > _START), or_(of.c.start.is_(None), of.c.start < _END)
+
+
+def _of_site(of: Any) -> Select[Any]:
+    return select(of).where(of.c.site_id == _OF_SITE)
+
+
+_booked = (
+    _BOOKING.c.room_id.in_(select(_ROOM.c.id).where(_ROOM.c.site_id == _OF_SITE)),
+    _BOOKING.c.end > _START,
+    _BOOKING.c.start < _END,
+    _BOOKING.c.status == "confirmed",
+)
+_entitled = (_ENTITLEMENT.c.site_id == _OF_SITE, *_in_force(_ENTITLEMENT))
+
+BOOKED = (
+    select(
+        _BOOKING.c.id,
+        _BOOKING.c.room_id,
+        _BOOKING.c.member_id,
+        _BOOKING.c.start,
+        _BOOKING.c.end,
+        _BOOKING.c.whole_day,
+        _BOOKING.c.date,
+        _BOOKING.c.status,
+        _MEMBER.c.slug.label("member"),
+    )
+    .join_from(_BOOKING, _MEMBER)
+    .where(*_booked)
+)
+ENTITLED = (
+    select(_ENTITLEMENT, _MEMBER.c.slug.label("member"))
+    .join_from(_ENTITLEMENT, _MEMBER)
+    .where(*_entitled)
+)
+_HELD = select(
+    _BADGE,
+    _MEMBER.c.slug,
+    _MEMBER.c.status.label("member_status"),
+    _MEMBER.c.start.label("member_start"),
+    _MEMBER.c.end.label("member_end"),
+).select_from(_BADGE.outerjoin(_MEMBER))
+HOLDERS = _HELD.where(_BADGE.c.member_id.in_(bindparam("members", expanding=True)))
+"""Badges of some members, with their holders."""
+KEYHOLDERS = _HELD.where(_BADGE.c.id.in_(bindparam("badges", expanding=True)))
+"""Some badges, with their holders."""
+_MODES = select(_MODE).join_from(_MODE, _DOOR).where(_DOOR.c.site_id == _OF_SITE, *_in_force(_MODE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    slug: str
+    status: str
+    start: Instant | None
+    end: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRows:
+    """A site's places and modes from ``start`` to ``end``; ``rooms`` are slugs by id."""
+
+    site: Row
+    start: Instant
+    end: Instant
+    rooms: Mapping[int, str]
+    doors: tuple[Row, ...]
+    closures: tuple[Row, ...]
+    placements: tuple[Row, ...]
+    modes: tuple[Row, ...]
+    keyholders: frozenset[int]
+
+    @property
+    def span(self) -> dict[str, int]:
+        """What `BOOKED` and `ENTITLED` are asked with."""
+        return {"site": self.site.id, "start": self.start, "end": self.end}
+
+    def rules_of(self, door: Row) -> DoorRules:
+        """What holds at one of the site's doors."""
+        return rules.door_rules(
+            door,
+            self.site,
+            rules.rooms_behind(door, self.doors, self.rooms),
+            modes=[mode for mode in self.modes if mode.door_id == door.id],
+            closures=self.closures,
+            placements=self.placements,
+        )
+
+
+def member_of(badge: Row) -> _Member | None:
+    """The holder of a row of `HOLDERS`."""
+    if badge.member_id is None:
+        return None
+    return _Member(badge.slug, badge.member_status, badge.member_start, badge.member_end)
+
+
+def load(connection: Connection, site_id: int, start: Instant, end: Instant) -> SiteRows:
+    """Read a site; ``start`` and ``end`` bound its closures, placements and modes."""
+    span = {"site": site_id, "start": start, "end": end}
+
+    def rows(query: Select[Any]) -> tuple[Row, ...]:
+        return tuple(connection.execute(query, span))
+
+    rooms, keyholders = rows(_of_site(_ROOM).order_by(_ROOM.c.id)), rows(_of_site(_KEYHOLDER))
+    return SiteRows(
+        site=rows(select(_SITE).where(_SITE.c.id == _OF_SITE))[0],
+        start=start,
+        end=end,
+        rooms={room.id: room.slug for room in rooms},
+        doors=rows(_of_site(_DOOR).order_by(_DOOR.c.id)),
+        closures=rows(_of_site(_CLOSURE).where(*_in_force(_CLOSURE))),
+        # those to come are needed as well: they end the transit that may be going on
+        placements=rows(_of_site(_PLACEMENT).where(_in_force(_PLACEMENT)[0])),
+        modes=rows(_MODES.order_by(_MODE.c.id)),
+        keyholders=frozenset(row.badge_id for row in keyholders),
+    )
