@@ -1,0 +1,149 @@
+"""The ``serve`` role: the live page, the API and its reference, in one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import cast
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from sqlalchemy import Engine
+
+from kokubus.messages import Instant
+from kokubus_hub import health, problems
+from kokubus_hub.bookings import views as bookings
+from kokubus_hub.context import Hub, Publisher
+from kokubus_hub.database import engine as engine_for
+from kokubus_hub.doors import views as doors
+from kokubus_hub.events import views as events
+from kokubus_hub.keys import Keyring
+from kokubus_hub.live import board
+from kokubus_hub.live import views as live
+from kokubus_hub.live.feed import Feed
+from kokubus_hub.pages import Static, page
+from kokubus_hub.people import views as people
+from kokubus_hub.security import SecurityHeaders
+from kokubus_hub.settings import Settings
+from kokubus_hub.sign_in import views as sign_in
+from kokubus_hub.sites import views as sites
+
+SHUTDOWN_S = 2
+ABOUT = """Sites, doors, people, bookings and events of a KoKubus network.
+
+Send an API token as `Authorization: Bearer ...`, or use it from a signed-in browser with the
+page's CSRF token in `X-CSRF-Token`. Every error is `application/problem+json` with a sentence
+that says what to do. Instants are ISO 8601 in UTC.
+"""
+
+
+def wall_clock() -> Instant:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    settings: Settings,
+    engine: Engine,
+    keyring: Keyring,
+    publisher: Publisher | None = None,
+    now: Callable[[], Instant] = wall_clock,
+) -> FastAPI:
+    """The whole web application; everything it depends on is passed in."""
+    hub = Hub(settings, engine, keyring, now, publisher)
+    beat = partial(health.beat, settings, "serve")
+    feed = Feed(engine, partial(board.read, hub), live.fragments, beat)
+    app = FastAPI(
+        title="KoKubus",
+        version=version("kokubus"),
+        description=ABOUT,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=partial(_life, feed),
+        responses=problems.RESPONSES,
+    )
+    app.state.hub, app.state.feed = hub, feed
+    problems.install(app)
+    _mount(app)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def serve(settings: Settings, publisher: Publisher | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; open pages are told to come back."""
+    engine = engine_for(settings.database)
+    app = create_app(settings, engine, Keyring.load(settings.keys_dir), publisher)
+    try:
+        _Server(configuration(app, settings)).run()
+    finally:
+        engine.dispose()
+
+
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn runs it: no access log (addresses hold sign-in tokens), no waiting at the end."""
+    return uvicorn.Config(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Ends the open streams at once, which otherwise would hold the process for seconds."""
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        app = cast("FastAPI", self.config.app)
+        app.state.feed.close()
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # a frame, whatever its type
+
+
+@asynccontextmanager
+async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
+    feed.start()
+    try:
+        yield
+    finally:
+        feed.close()
+        feed.join()
+
+
+def _mount(app: FastAPI) -> None:
+    api = APIRouter(prefix="/api/v1")
+    for feature in (sites, doors, people, bookings, events):
+        api.include_router(feature.router)
+    app.include_router(api)
+    app.include_router(live.router)
+    app.include_router(sign_in.router)
+    app.include_router(_own)
+    app.mount("/static", Static(), name="static")
+
+
+_own = APIRouter(include_in_schema=False)
+
+
+@_own.get("/docs")
+def docs() -> RedirectResponse:
+    """Where FastAPI's reference usually is."""
+    return RedirectResponse("/api/docs", 308)
+
+
+@_own.get("/api/docs", response_class=HTMLResponse)
+def reference(request: Request) -> HTMLResponse:
+    """The API's reference, from its OpenAPI: a page of ours, so that nothing comes from a CDN."""
+    app = cast("FastAPI", request.app)
+    return page(request, "api_docs.html", api=app.openapi())
+
+
+@_own.get("/health")
+def healthy() -> PlainTextResponse:
+    """Whether the web is being served."""
+    return PlainTextResponse("ok")

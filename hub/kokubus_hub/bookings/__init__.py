@@ -1,0 +1,1 @@
+"""Bookings: who has a room when, and whether the doors know it."""

@@ -1,0 +1,46 @@
+"""What a request finds: the hub's parts, handed to every endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Path, Query, Request
+from sqlalchemy import Engine
+
+from kokubus.messages import Instant
+from kokubus_hub.counting import Counting
+from kokubus_hub.keys import Keyring
+from kokubus_hub.people.limits import SignInLimits
+from kokubus_hub.settings import Settings
+
+
+class Publisher(Protocol):
+    """Who takes signed messages to the broker; raises a KokubusError if it cannot."""
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The serving role's parts. ``publisher`` is None where there is no broker."""
+
+    settings: Settings
+    engine: Engine
+    keyring: Keyring
+    now: Callable[[], Instant]
+    publisher: Publisher | None = None
+    limits: SignInLimits = field(default_factory=SignInLimits)
+    counting: Counting = field(default_factory=Counting)
+
+
+def hub_of(request: Request) -> Hub:
+    """The hub this app serves."""
+    return cast("Hub", request.app.state.hub)
+
+
+HubOf = Annotated[Hub, Depends(hub_of)]
+RowId = Annotated[int, Path(ge=0, le=2**53)]
+Cursor = Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=500)]

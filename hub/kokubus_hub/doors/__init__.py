@@ -1,0 +1,1 @@
+"""Doors: how they stand, and opening them from afar."""

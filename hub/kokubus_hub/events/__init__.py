@@ -1,0 +1,1 @@
+"""Events: taps, answers, what the doors did, and passages."""

@@ -1,0 +1,1 @@
+"""The live page: the network at this moment, in a browser."""

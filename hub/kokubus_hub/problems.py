@@ -1,0 +1,109 @@
+"""Errors of the web: ``application/problem+json`` (RFC 9457) with a sentence for who can act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from kokubus.errors import KokubusError
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger()
+
+
+class ProblemError(KokubusError):
+    """A request cannot be done; ``str(error)`` says what is wrong and what to do."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+class Problem(BaseModel):
+    """What every error looks like."""
+
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "What is wrong and what to do", "content": {MEDIA_TYPE: {}}},
+    "5XX": {"description": "The hub cannot do this now", "content": {MEDIA_TYPE: {}}},
+}
+"""For OpenAPI: every operation may answer so."""
+
+
+def not_found(what: str, name: object) -> ProblemError:
+    """404 for a name the caller chose."""
+    return ProblemError(404, f"There is no {what} {str(name)[:80]!r}.")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error leave the app as a problem."""
+    app.add_exception_handler(KokubusError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def answer(
+    status: int,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> JSONResponse:
+    """The response that carries a problem."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
+    return JSONResponse(
+        body.model_dump(exclude_none=True),
+        status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _ours(_request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ProblemError):
+        return answer(error.status, str(error), headers=error.headers)
+    return answer(422, str(error))
+
+
+def _http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    return answer(error.status_code, str(error.detail), headers=error.headers)
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Says where and what, never the value: it may be a UID or a password."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    found = [
+        {"where": ".".join(str(part) for part in one["loc"]), "what": str(one["msg"])}
+        for one in error.errors()
+    ]
+    return answer(422, f"{found[0]['where']}: {found[0]['what']}", errors=found)
+
+
+def _database(_request: Request, error: Exception) -> JSONResponse:
+    log.error("database_unavailable", error=str(getattr(error, "orig", error)))
+    return answer(
+        503, "The hub cannot reach its database or write to it; nothing was changed. Try again."
+    )
+
+
+def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    log.error("unforeseen", path=request.url.path, error=type(error).__name__, exc_info=error)
+    return answer(500, "The hub made a mistake; its log says which. Nothing was changed.")

@@ -1,0 +1,1 @@
+"""Sites: where they stand, whether they are open, how many people are there."""
