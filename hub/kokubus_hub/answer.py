@@ -91,7 +91,7 @@ def _decide(batch: Batch, known: Known, asked: Asked, one: Tapped) -> Decision:
 def _row(
     batch: Batch, known: Known, asked: Asked, one: Tapped, decision: Decision | None
 ) -> dict[str, Any]:
-    badge, state = known.badges.get(one.lookup), known.state(asked, batch.places)
+    held, state = known.held[one.lookup], known.state(asked, batch.places)
     return {
         "tap": one.tap.id,
         "device_id": one.device.id,
@@ -105,8 +105,8 @@ def _row(
         "clock": one.stamp.clock,
         "side": one.tap.side,
         "assurance": one.tap.assurance,
-        "badge_id": badge.id if badge else None,
-        "member_id": badge.member_id if badge else None,
+        "badge_id": held.badge_id,
+        "member_id": held.member_id,
         "granted": decision.granted if decision else None,
         "reason": decision.reason if decision else None,
         "detail": (dict(decision.detail) or None) if decision else None,

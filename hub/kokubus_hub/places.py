@@ -7,7 +7,7 @@ carries the newest change's id is exact.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from kokubus.messages import Instant, Side
 from kokubus.occupancy import RoomModel, Sensor
-from kokubus.rights import AntiPassback, DoorRules
+from kokubus.rights import AntiPassback, BadgeRules, DoorRules, Right, Window
 from kokubus_hub import changes, models, rules
 from kokubus_hub.models import table
 
@@ -79,9 +79,21 @@ class SensorPlace:
     quantity: str
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A badge's rights as of ``at``; without ``rules`` there is no such badge."""
+
+    at: Instant
+    badge_id: int | None = None
+    member_id: int | None = None
+    rules: BadgeRules | None = None
+    rights: Mapping[str, Right] = field(default_factory=dict)
+    schedules: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class Places:
-    """All of them, as of ``change``."""
+    """All of them, as of ``change``, and by lookup the badges that were asked for since."""
 
     change: int
     devices: dict[str, DevicePlace] = field(default_factory=dict)
@@ -91,6 +103,7 @@ class Places:
     sites: dict[int, Row[Any]] = field(default_factory=dict)
     keyholders: dict[int, tuple[str, ...]] = field(default_factory=dict)
     door_slugs: dict[int, str] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
 
 
 def current(connection: Connection, known: Places | None) -> Places:

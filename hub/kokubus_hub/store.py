@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,12 @@ from kokubus.rights import BadgeRules, Content, Policy, Right, RightKind, Window
 from kokubus_hub import models, rules
 from kokubus_hub.batch import Batch
 from kokubus_hub.models import table
-from kokubus_hub.places import DoorPlace, Places
+from kokubus_hub.places import DoorPlace, Held, Places
 
 DAY_MS = 86_400_000
 LOOK_BACK_MS, LOOK_AHEAD_MS = DAY_MS, 7 * DAY_MS
 """How far the nearest booking is looked for, to say too late or too early."""
+HOLD_MS, HELD_MOST = 3_600_000, 20_000
 
 _BADGE, _MEMBER = table(models.Badge), table(models.Member)
 _BOOKING, _ENTITLEMENT = table(models.Booking), table(models.Entitlement)
@@ -77,7 +79,7 @@ class Known:
     """The slice of the network's rights that these taps touch, and who is inside."""
 
     policy: Policy
-    badges: Mapping[str, Row[Any]]
+    held: Mapping[str, Held]
     inside: Mapping[tuple[int, int], bool]
     heads: Mapping[int, int]
 
@@ -85,22 +87,60 @@ class Known:
         """What the policy cannot know about this tap."""
         if asked.door is None:
             return State()
-        badge, room = self.badges.get(asked.lookup), places.rooms[asked.door.room_id]
+        held, room = self.held[asked.lookup], places.rooms[asked.door.room_id]
         free = room.capacity - self.heads[room.id] if room.id in self.heads else None
-        inside = self.inside.get((badge.id, room.id)) if badge else None
+        inside = self.inside.get((held.badge_id, room.id)) if held.badge_id else None
         return State(inside=inside, free_places=free)
 
 
 def policy_and_state_for(batch: Batch, asked: Sequence[Asked]) -> Known:
-    """Read what `access.decide` needs to judge these taps, and nothing else."""
-    lookups = list({one.lookup for one in asked})
-    rows = {row.lookup: row for row in batch.connection.execute(_BADGES, {"lookups": lookups})}
-    members = {row.member_id: row.member for row in rows.values() if row.member_id is not None}
-    rights, schedules = _rights(batch, members)
+    """What `access.decide` needs to judge these taps, and nothing else.
+
+    What a badge may do is read once a change (see `changes`), or once an hour: schedules
+    and the bookings around now are only looked up so far ahead.
+    """
+    lookups = {one.lookup for one in asked}
+    old = batch.now - HOLD_MS
+    known = batch.places.held
+    missing = [lookup for lookup in lookups if lookup not in known or known[lookup].at < old]
+    if missing:
+        _hold(batch, missing)
+    held = {lookup: known[lookup] for lookup in lookups}
+    content = _content(asked, held)
+    return Known(Policy(content), held, _inside(batch, asked, held), _heads(batch, asked, content))
+
+
+def _content(asked: Sequence[Asked], held: Mapping[str, Held]) -> Content:
+    rights: dict[str, Right] = {}
+    schedules: dict[str, tuple[Window, ...]] = {}
+    for one in held.values():
+        rights |= one.rights
+        schedules |= one.schedules
     doors = {one.door.slug: one.door.rules for one in asked if one.door}
-    badges = {lookup: _badge(row, batch.places) for lookup, row in rows.items()}
-    policy = Policy(Content(doors, badges, rights, schedules))
-    return Known(policy, rows, _inside(batch, asked, rows), _heads(batch, asked, rights))
+    badges = {lookup: one.rules for lookup, one in held.items() if one.rules}
+    return Content(doors, badges, rights, schedules)
+
+
+def _hold(batch: Batch, lookups: list[str]) -> None:
+    """Read these badges with their rights, and keep them until the next change."""
+    kept = batch.places.held
+    if len(kept) > HELD_MOST:
+        kept.clear()
+    kept.update((lookup, Held(batch.now)) for lookup in lookups)
+    rows = list(batch.connection.execute(_BADGES, {"lookups": lookups}))
+    members = {row.member_id: row.member for row in rows if row.member_id is not None}
+    rights, schedules = _rights(batch, members)
+    for row in rows:
+        own = rights.get(row.member_id, {})
+        used = {right.schedule for right in own.values()}
+        kept[row.lookup] = Held(
+            batch.now,
+            row.id,
+            row.member_id,
+            _badge(row, batch.places),
+            own,
+            {name: windows for name, windows in schedules.items() if name in used},
+        )
 
 
 def _badge(row: Row[Any], places: Places) -> BadgeRules:
@@ -114,8 +154,9 @@ def _badge(row: Row[Any], places: Places) -> BadgeRules:
 
 def _rights(
     batch: Batch, members: Mapping[int, str]
-) -> tuple[dict[str, Right], dict[str, tuple[Window, ...]]]:
-    rights: dict[str, Right] = {}
+) -> tuple[dict[int, dict[str, Right]], dict[str, tuple[Window, ...]]]:
+    """(rights by id by member, schedules) around now."""
+    rights: defaultdict[int, dict[str, Right]] = defaultdict(dict)
     schedules: dict[str, tuple[Window, ...]] = {}
     if not members:
         return rights, schedules
@@ -126,11 +167,11 @@ def _rights(
         site = batch.places.sites[room.site_id]
         right = rules.booking_right(row, members[row.member_id], room.slug, site)
         if right is not None:
-            rights[rules.booking_key(row)] = right
+            rights[row.member_id][rules.booking_key(row)] = right
     for row in batch.connection.execute(_ENTITLEMENTS, {"members": list(members)}):
         site = batch.places.sites[row.site_id]
         right = rules.entitlement_right(row, members[row.member_id], _rooms(batch, row), site)
-        rights[rules.entitlement_key(row)] = right
+        rights[row.member_id][rules.entitlement_key(row)] = right
         if right.schedule and right.schedule not in schedules:
             weekly = rules.schedule_of(row, site)
             schedules[right.schedule] = rules.expand(weekly, site.timezone, after, before)
@@ -145,19 +186,19 @@ def _rooms(batch: Batch, entitlement: Row[Any]) -> tuple[str, ...]:
 
 
 def _inside(
-    batch: Batch, asked: Iterable[Asked], rows: Mapping[str, Row[Any]]
+    batch: Batch, asked: Iterable[Asked], held: Mapping[str, Held]
 ) -> dict[tuple[int, int], bool]:
     wanted = {one.lookup for one in asked if one.door and one.door.passback}
-    badges = [row.id for lookup, row in rows.items() if lookup in wanted]
+    badges = [one.badge_id for lookup, one in held.items() if lookup in wanted and one.badge_id]
     if not badges:
         return {}
     found = batch.connection.execute(_INSIDE, {"badges": badges})
     return {(row.badge_id, row.room_id): row.inside for row in found}
 
 
-def _heads(batch: Batch, asked: Iterable[Asked], rights: Mapping[str, Right]) -> dict[int, int]:
+def _heads(batch: Batch, asked: Iterable[Asked], content: Content) -> dict[int, int]:
     """How many are inside, where a flexible right makes it matter."""
-    if not any(right.kind is RightKind.ENTITLED for right in rights.values()):
+    if not any(right.kind is RightKind.ENTITLED for right in content.rights.values()):
         return {}
     rooms = {one.door.room_id for one in asked if one.door}
     found = batch.connection.execute(_HEADS, {"rooms": list(rooms)})
