@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
 from kokubus.occupancy import Evidence
+from kokubus_hub.bulk import insert_rows
 from kokubus_hub.models import Alarm, Presence, table
 from kokubus_hub.places import DevicePlace, DoorPlace, Places
 
@@ -56,7 +57,7 @@ class Batch:
     def write(self) -> None:
         """Insert what was collected, a statement a table."""
         for target, rows in self.rows.items():
-            self.connection.execute(insert(target), rows)
+            insert_rows(self.connection, target, rows)
         self.rows.clear()
 
     def alarm(self, kind: str, device: DevicePlace, at: Instant, **about: Any) -> None:
