@@ -17,7 +17,7 @@ def lay_out(directory: Path, *, device_port: int, hub_port: int) -> None:
     """
     config = directory / "config"
     shutil.copytree(CONFIGURATION, config)
-    (directory / "tls").mkdir()
+    (directory / "tls").mkdir(exist_ok=True)
     text = (config / "hub.conf").read_text()
     for production, here in ((8883, device_port), (8884, hub_port)):
         text = text.replace(f"\nlistener {production}\n", f"\nlistener {here} 127.0.0.1\n")
