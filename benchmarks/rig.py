@@ -60,11 +60,7 @@ def listener(folder: Path, port: int, url: str = "") -> Iterator[subprocess.Pope
         "KOKUBUS_HUB_MQTT_PORT": str(port),
         "KOKUBUS_HUB_DATABASE_URL": url,
     }
-    command = [
-        sys.executable,
-        "-c",
-        "from kokubus_hub import listen, settings; import os; listen.serve(settings.load(os.environ))",
-    ]
+    command = [str(Path(sys.executable).with_name("kokubus")), "hub", "listen"]
     log = folder / "listen.log"
     with _process(command, log, environ) as process:
         _wait(lambda: b"listening" in log.read_bytes(), "the listener to subscribe")

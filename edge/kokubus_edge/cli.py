@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
-
+from kokubus import logs
 from kokubus.errors import KokubusError
 from kokubus_edge.settings import read_settings
 
@@ -20,7 +18,7 @@ CONFIG = Path("/etc/kokubus/agent.toml")
 def main(argv: Sequence[str]) -> int:
     """Run one sub-command; 2 and a sentence on stderr if it cannot be done."""
     given = _parser().parse_args(argv)
-    _log()
+    logs.configure(sys.stderr)
     try:
         code: int = given.run(given)
     except KokubusError as error:
@@ -75,17 +73,3 @@ def _check(given: argparse.Namespace) -> int:
     doors = ", ".join(door.id for door in settings.doors) or "no door"
     print(f"{given.config}: {settings.device} at {settings.site.name} drives {doors}")
     return 0
-
-
-def _log() -> None:
-    """One structured line a unit of work, to stderr, where journald reads it."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from kokubus import logs
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
 from kokubus_hub import cli_admin, cli_import, health
@@ -29,6 +30,7 @@ ROLES = {
 def main(argv: Sequence[str]) -> int:
     """Run one sub-command; 2 and a sentence on stderr if it cannot be done."""
     given = _parser().parse_args(argv)
+    logs.configure(sys.stderr)
     try:
         settings = load(os.environ, given.data_dir)
         code: int = given.run(given, settings, now())
