@@ -78,6 +78,8 @@ def _text(content: bytes) -> str:
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    if "\0" in text:
+        raise ValueError(f"line {text.count(chr(10), 0, text.index(chr(0))) + 1} holds a zero byte")
     first, _, rest = text.partition("\n")
     said = first.strip().lower()
     hinted = said.startswith("sep=") and len(said) == 5

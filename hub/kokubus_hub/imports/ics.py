@@ -18,7 +18,7 @@ from kokubus_hub.imports.problems import ImportFileError, Problem
 SIZE_LIMIT = 10 * 1024 * 1024
 EXPANSION_LIMIT = 20_000
 _REPEATS = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
-_SAID_PERIOD = ("DTSTART", "DTEND", "DURATION")
+_BLOCKS = (b"VCALENDAR", b"VEVENT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,7 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
     """
     if len(content) > SIZE_LIMIT:
         raise _refused(name, f"over {SIZE_LIMIT >> 20} MB; export a shorter period")
-    try:
-        calendar = icalendar.Calendar.from_ical(content)
-    except ValueError as error:
-        raise _refused(name, f"no calendar (.ics): {str(error)[:200]}") from error
+    calendar = _parsed(name, content)
     events = calendar.walk("VEVENT")
     if problems := [Problem(0, wrong) for event in events for wrong in _wrongs(event)]:
         raise ImportFileError({name: problems})
@@ -64,6 +61,19 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
     for occurrence in _occurrences(name, calendar, start, end, zone):
         found.slots += _slots(occurrence, zone, _uid(occurrence) in repeated)
     return found
+
+
+def _parsed(name: str, content: bytes) -> icalendar.Calendar:
+    if b"\0" in content:
+        raise _refused(name, "no calendar (.ics): holds a zero byte")
+    marks = [line.strip().upper() for line in content.splitlines()]
+    # the parser forgives an end that is missing, but half a download is not a calendar
+    if any(marks.count(b"BEGIN:" + one) != marks.count(b"END:" + one) for one in _BLOCKS):
+        raise _refused(name, "no calendar (.ics): not complete; load it again")
+    try:
+        return icalendar.Calendar.from_ical(content)
+    except ValueError as error:
+        raise _refused(name, f"no calendar (.ics): {str(error)[:200]}") from error
 
 
 def local_time(at: Instant, zone: ZoneInfo) -> str:
@@ -102,7 +112,7 @@ def _wrongs(event: Any) -> Iterator[str]:
 
 
 def _wrong_times(event: Any) -> Iterator[str]:
-    for name in _SAID_PERIOD[:2]:
+    for name in ("DTSTART", "DTEND"):
         said = event.get(name)
         zone = said.params.get("TZID") if said is not None else None
         if zone and isinstance(said.dt, datetime) and said.dt.tzinfo is None:

@@ -1,0 +1,362 @@
+"""Bookings from calendars: the same file again finds them, a broken one changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Engine
+from tests.hub.small_hub import NOW, add_member, rows, small_hub
+
+from kokubus_hub import models
+from kokubus_hub.imports import fetch, ics, staging
+from kokubus_hub.imports.bookings import import_bookings
+from kokubus_hub.imports.problems import ImportFileError, Result
+
+ANNA = "ORGANIZER;CN=Anna:mailto:Anna@example.org"
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with small_hub(tmp_path) as made:
+        add_member(made, "Anna", "m-aaaaaaaa")
+        add_member(made, "Bea", "m-bbbbbbbb")
+        yield made
+
+
+def event(uid: str, *lines: str, who: str = ANNA) -> str:
+    return "\r\n".join(["BEGIN:VEVENT", f"UID:{uid}", *lines, who, "END:VEVENT", ""])
+
+
+def calendar(*events: str) -> bytes:
+    head = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//\r\n"
+    return (head + "".join(events) + "END:VCALENDAR\r\n").encode()
+
+
+def at(time: str, length: str = "PT1H") -> tuple[str, str]:
+    return f"DTSTART;TZID=Europe/Berlin:{time}", f"DURATION:{length}"
+
+
+class Importer:
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.now = engine, NOW
+
+    def __call__(self, *events: str, complete: bool = False) -> Result:
+        return self.file(calendar(*events), complete=complete)
+
+    def file(self, content: bytes, room: str = "dorf-hall", *, complete: bool = False) -> Result:
+        clock = partial(getattr, self, "now")
+        return import_bookings(self.engine, "room.ics", content, room, clock, complete=complete)
+
+    def refused(self, content: bytes, room: str = "dorf-hall") -> list[str]:
+        with pytest.raises(ImportFileError) as caught:
+            self.file(content, room)
+        assert rows(self.engine, models.Booking) == []
+        assert rows(self.engine, models.Change) == []
+        *lines, last = str(caught.value).splitlines()
+        assert last == "nothing was imported"
+        return lines
+
+    def bookings(self) -> list[dict[str, Any]]:
+        return rows(self.engine, models.Booking)
+
+    def in_force(self) -> list[int]:
+        return [row["start"] for row in self.bookings() if row["status"] == "confirmed"]
+
+
+@pytest.fixture
+def importing(engine: Engine) -> Importer:
+    return Importer(engine)
+
+
+def local(*when: int) -> int:
+    return int(datetime(*when, tzinfo=ZoneInfo("Europe/Berlin")).timestamp() * 1000)  # type: ignore[arg-type]
+
+
+MEETING = event("a", *at("20260922T090000"), "SUMMARY:Chor")
+WEEKLY = event("w", *at("20261012T090000"), "RRULE:FREQ=WEEKLY;COUNT=3")
+"""Three Mondays; between the second and the third the clocks go back."""
+
+
+def test_a_booking_is_its_organizers(importing: Importer) -> None:
+    assert importing(MEETING).added == 1
+    (booking,) = importing.bookings()
+    (change,) = rows(importing.engine, models.Change)
+    expected = {
+        "room_id": 1,
+        "member_id": 1,
+        "start": local(2026, 9, 22, 9),
+        "end": local(2026, 9, 22, 10),
+        "whole_day": False,
+        "date": None,
+        "status": "confirmed",
+        "title": "Chor",
+        "source": "ics:dorf-hall",
+        "external_uid": "a",
+        "recurrence_id": "",
+        "change_id": change["id"],
+    }
+    assert expected.items() <= booking.items()
+    assert (change["site_id"], change["what"]) == (1, "bookings of dorf-hall imported")
+
+
+def test_the_same_file_again_changes_nothing(importing: Importer) -> None:
+    importing(MEETING, WEEKLY)
+    before = importing.bookings()
+    result = importing(MEETING, WEEKLY)
+    assert (result.added, result.changed, result.unchanged) == (0, 0, 4)
+    assert importing.bookings() == before
+    assert len(rows(importing.engine, models.Change)) == 1
+
+
+def test_repetitions_keep_to_the_wall_clock(importing: Importer) -> None:
+    importing(WEEKLY)
+    starts = [local(2026, 10, day, 9) for day in (12, 19, 26)]
+    assert importing.in_force() == starts
+    assert starts[2] - starts[1] == (7 * 24 + 1) * 3_600_000
+
+
+def test_a_moved_and_a_cancelled_occurrence(importing: Importer) -> None:
+    importing(WEEKLY)
+    moved = event("w", "RECURRENCE-ID;TZID=Europe/Berlin:20261019T090000", *at("20261020T110000"))
+    gone = event(
+        "w",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20261026T090000",
+        *at("20261026T090000"),
+        "STATUS:CANCELLED",
+    )
+    result = importing(WEEKLY, moved, gone)
+    assert (result.changed, result.cancelled, result.unchanged) == (1, 1, 1)
+    assert importing.in_force() == [local(2026, 10, 12, 9), local(2026, 10, 20, 11)]
+    assert importing(WEEKLY, moved, gone).unchanged == 2
+
+
+def test_an_excluded_occurrence_is_cancelled(importing: Importer) -> None:
+    importing(WEEKLY)
+    excluded = WEEKLY.replace("END:V", "EXDATE;TZID=Europe/Berlin:20261019T090000\r\nEND:V")
+    assert importing(excluded).cancelled == 1
+    assert importing.in_force() == [local(2026, 10, 12, 9), local(2026, 10, 26, 9)]
+    assert importing(WEEKLY).changed == 1
+
+
+def test_an_event_that_was_moved_moves_its_booking(importing: Importer) -> None:
+    importing(MEETING)
+    result = importing(event("a", *at("20260923T090000"), "SUMMARY:Chor"))
+    assert (result.added, result.changed, result.cancelled) == (0, 1, 0)
+    assert importing.in_force() == [local(2026, 9, 23, 9)]
+
+
+def test_what_the_file_no_longer_holds_stays_unless_it_is_complete(importing: Importer) -> None:
+    importing(MEETING, WEEKLY)
+    result = importing(MEETING)
+    assert result.cancelled == 0
+    assert result.notes == [
+        "3 bookings of earlier imports are not in this file and stay; --complete would cancel them"
+    ]
+    assert importing(MEETING, complete=True).cancelled == 3
+    assert importing.in_force() == [local(2026, 9, 22, 9)]
+    latest = max(row["id"] for row in rows(importing.engine, models.Change))
+    assert {row["change_id"] for row in importing.bookings()} == {1, latest}
+
+
+def test_whole_days(importing: Importer) -> None:
+    one = event("d", "DTSTART;VALUE=DATE:20260922")
+    three = event("e", "DTSTART;VALUE=DATE:20261024", "DTEND;VALUE=DATE:20261027")
+    importing(one, three)
+    bookings = importing.bookings()
+    assert [row["date"] for row in bookings] == [
+        "2026-09-22",
+        "2026-10-24",
+        "2026-10-25",
+        "2026-10-26",
+    ]
+    assert {row["whole_day"] for row in bookings} == {True}
+    assert (bookings[2]["start"], bookings[2]["end"]) == (
+        local(2026, 10, 25),
+        local(2026, 10, 26),
+    )
+    assert importing(one, three).unchanged == 4
+
+
+def test_times_without_a_zone_are_the_sites(importing: Importer) -> None:
+    importing(event("f", "DTSTART:20260922T090000", "DTEND:20260922T100000"))
+    assert importing.in_force() == [local(2026, 9, 22, 9)]
+
+
+def test_the_past_and_the_far_future_stay_out(importing: Importer) -> None:
+    importing(event("y", *at("20200101T090000"), "RRULE:FREQ=YEARLY"))
+    assert importing.in_force() == [local(2027, 1, 1, 9)]
+
+
+def test_what_is_over_is_not_cancelled_afterwards(importing: Importer) -> None:
+    importing(MEETING)
+    importing.now = local(2026, 9, 22, 12)
+    assert importing(complete=True).cancelled == 0
+    assert importing.in_force() == [local(2026, 9, 22, 9)]
+
+
+def test_attendees_count_if_the_organizer_is_no_member(importing: Importer) -> None:
+    who = (
+        "ORGANIZER:mailto:office@example.org\r\n"
+        "ATTENDEE;CN=B:MAILTO:bea@example.org\r\nATTENDEE:mailto:anna@example.org"
+    )
+    result = importing(event("a", *at("20260922T090000"), "SUMMARY:Chor", who=who))
+    assert importing.bookings()[0]["member_id"] == 2
+    assert result.notes == [
+        "1 more members attend, but only the holder may enter: 'Chor', 22.09.2026 09:00"
+    ]
+
+
+def test_who_is_nobody_we_know_is_listed(importing: Importer) -> None:
+    stranger = event(
+        "a", *at("20260922T090000"), "SUMMARY:Chor", who="ORGANIZER:mailto:x@example.org"
+    )
+    nobody = event("b", "DTSTART;VALUE=DATE:20260922", "SUMMARY:Fest", who="CLASS:PUBLIC")
+    result = importing(stranger, nobody, MEETING.replace("UID:a", "UID:c"))
+    assert result.added == 1
+    assert result.notes == [
+        "not imported, neither organizer nor attendee: 'Fest', 2026-09-22",
+        "not imported, no member has the address x@example.org: 'Chor', 22.09.2026 09:00",
+    ]
+
+
+def test_a_booking_that_changes_hands_is_its_new_holders(importing: Importer) -> None:
+    importing(MEETING)
+    importing(MEETING.replace("Anna@", "bea@"))
+    assert [row["member_id"] for row in importing.bookings()] == [2]
+    assert importing(MEETING.replace("Anna@", "stranger@")).cancelled == 1
+
+
+def test_every_wrong_event_is_listed_at_once(importing: Importer) -> None:
+    said = importing.refused(
+        calendar(
+            MEETING,
+            event("1", "DTSTART:sometime", "DURATION:PT1H"),
+            event("2", "DURATION:PT1H", "SUMMARY:Ohne Anfang"),
+            event("3", "DTSTART:20260922T090000Z", "DTEND:20260921T090000Z"),
+            event("4", "DTSTART:20260922T090000Z"),
+            event("5", "DTSTART;TZID=Mars/Olympus:20260922T090000", "DURATION:PT1H"),
+            event("6", "DTSTART:20260922T090000Z", "DTEND;VALUE=DATE:20260923"),
+            event("7", *at("20200101T090000"), "RRULE:FREQ=SECONDLY"),
+            MEETING.replace("UID:a\r\n", ""),
+        )
+    )
+    expected = [
+        "(1): DTSTART: ",
+        "'Ohne Anfang' (2): DTSTART is missing",
+        "(3): it ends before it begins",
+        "(4): DTEND is missing",
+        "(5): DTSTART: unknown time zone 'Mars/Olympus'",
+        "(6): one of DTSTART and DTEND has a time",
+        "(7): it repeats more often than daily",
+        "(without UID): UID is missing",
+    ]
+    assert len(said) == len(expected)
+    for part in expected:
+        assert any(part in line for line in said), part
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"hello",
+        b"<html></html>",
+        b"BEGIN:VCALENDAR\r\nEND:VEVENT\r\n",
+        calendar(MEETING)[:-30],
+        calendar(MEETING)[:-15],
+        calendar(MEETING).replace(b"Chor", b"Ch\0r"),
+        b"\xff" * 100,
+    ],
+)
+def test_what_is_no_calendar(importing: Importer, content: bytes) -> None:
+    (line,) = importing.refused(content)
+    assert line.startswith("room.ics: no calendar")
+
+
+def test_a_calendar_that_is_too_large(importing: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "over 10 MB" in importing.refused(b"x" * (ics.SIZE_LIMIT + 1))[0]
+    monkeypatch.setattr(ics, "EXPANSION_LIMIT", 50)
+    daily = event("d", *at("20260101T090000"), "RRULE:FREQ=DAILY")
+    assert "more than 50 occurrences" in importing.refused(calendar(daily))[0]
+
+
+def test_a_room_nobody_has(importing: Importer) -> None:
+    (line,) = importing.refused(calendar(MEETING), "keller")
+    assert line == "room.ics: there is no room 'keller'; known: dorf-hall"
+
+
+def test_many_bookings_arrive_in_lots(importing: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "LOT", 7)
+    importing(event("d", *at("20261001T090000"), "RRULE:FREQ=DAILY;COUNT=30"))
+    bookings = importing.bookings()
+    assert [row["status"] for row in bookings] == ["confirmed"] * 30
+    assert {row["change_id"] for row in bookings} == {1}
+
+
+class _Answer(BaseHTTPRequestHandler):
+    """Serves ``/<number>`` as so many bytes, and redirects ``/to/<address>`` there."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/to/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/to/"))
+            self.end_headers()
+            return
+        size = int(self.path.strip("/"))
+        self.send_response(200 if size else 404)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        self.wfile.write(b"x" * size)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Answer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_calendar_from_the_web_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "room.ics").write_bytes(b"content")
+    assert fetch.load(str(tmp_path / "room.ics")) == b"content"
+    with served() as url:
+        assert fetch.load(f"{url}/10") == b"x" * 10
+        assert fetch.load(f"{url}/to/{url}/10") == b"x" * 10
+
+
+def test_no_more_is_loaded_than_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "SIZE_LIMIT", 100)
+    (tmp_path / "room.ics").write_bytes(b"x" * 1000)
+    assert len(fetch.load(str(tmp_path / "room.ics"))) == 101
+    with served() as url:
+        assert len(fetch.load(f"{url}/1000")) == 101
+
+
+def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
+    with served() as url:
+        for place in (
+            str(tmp_path / "nowhere.ics"),
+            f"{url}/0",
+            f"{url}/to/file:///etc/hostname",
+            "http://127.0.0.1:1/",
+            "http://[/",
+        ):
+            with pytest.raises(ImportFileError, match="cannot be read"):
+                fetch.load(place)
