@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 from kokubus.errors import SiteError
 from kokubus.site import Site, read_site
 from kokubus_hub import changes, database, models
+from kokubus_hub.cli import main
 from kokubus_hub.models import table
 from kokubus_hub.sites.apply import Applied, apply, read_sites
 
@@ -207,3 +208,42 @@ def test_a_site_may_stand_in_one_file_only(tmp_path: Path) -> None:
 def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(SiteError, match=r"no \*\.toml there"):
         read_sites(tmp_path)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    made = tmp_path / "hub"
+    assert main(["init", "--data-dir", str(made)]) == 0
+    return made
+
+
+def test_the_command_says_then_does(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    apply_it = ["--data-dir", str(hub), "apply", str(SITES)]
+    assert main([*apply_it, "--yes"]) == 0
+    assert "+ door ettmannsweiler-front" in capsys.readouterr().out
+    assert main(apply_it) == 0
+    assert capsys.readouterr().out == "nothing to change\n"
+
+
+def test_the_command_asks_first_and_does_nothing_where_nobody_can_answer(
+    hub: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--data-dir", str(hub), "apply", str(SITES)]) == 1
+    said = capsys.readouterr()
+    assert said.out.endswith("nothing was changed\n")
+    assert "--yes" in said.err
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("ja", 0), ("", 1), ("no", 1)])
+def test_the_command_does_what_it_is_told(
+    hub: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    assert main(["--data-dir", str(hub), "apply", str(SITES)]) == code
+
+
+def test_the_command_names_the_mistake(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = hub / "keys"
+    assert main(["--data-dir", str(hub), "apply", str(empty)]) == 2
+    assert "no *.toml there" in capsys.readouterr().err

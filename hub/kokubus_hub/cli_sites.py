@@ -1,0 +1,58 @@
+"""``kokubus hub apply``: the sites' TOML files into the database, after a look at what changes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from kokubus.messages import Instant
+from kokubus.site import Site
+from kokubus_hub import database
+from kokubus_hub.cli_admin import Commands, opened
+from kokubus_hub.settings import Settings
+from kokubus_hub.sites.apply import Applied, apply, read_sites
+
+_TEXT = "put the sites of a folder (*.toml) into the database"
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the sub-command ``apply``."""
+    command = commands.add_parser("apply", help=_TEXT, description=_TEXT)
+    command.add_argument("folder", type=Path, help="e.g. firmware_configs/sites")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.set_defaults(run=_apply)
+
+
+def _apply(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
+    sites = read_sites(given.folder)
+    with opened(settings) as engine:
+        planned = _planned(engine, sites, now)
+        print("\n".join(planned.lines) or "nothing to change")
+        if not planned.changed:
+            return 0
+        if not given.yes and not _agreed():
+            print("nothing was changed")
+            return 1
+        with database.writing(engine) as connection:
+            apply(connection, sites, now)
+    print(f"applied: {', '.join(planned.sites)}")
+    return 0
+
+
+def _planned(engine: Engine, sites: Sequence[Site], now: Instant) -> Applied:
+    # asked for the write lock at once: a transaction that begins by reading may not write later
+    with database.writing(engine) as connection, connection.begin_nested() as trial:
+        planned = apply(connection, sites, now)
+        trial.rollback()
+    return planned
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        print("not a terminal to ask at; --yes does it unasked", file=sys.stderr)
+        return False
+    return input("Apply this? [y/N] ").strip().lower() in ("y", "yes", "j", "ja")
