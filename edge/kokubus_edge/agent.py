@@ -210,7 +210,8 @@ class Agent:
             case AccessDecided():
                 if message.recorded:
                     self._spool.receipt(message.epoch, [(message.seq, message.seq)])
-                self._happened(Answered(message))
+                if not self._outlived(down):
+                    self._happened(Answered(message))
             case Receipt():
                 self._spool.receipt(message.epoch, message.ranges, message.rejected)
             case UnlockDoor():
@@ -219,6 +220,14 @@ class Agent:
                 self._spool.keep_command(message.command, down.expires_at)
             case _:
                 self._policies.take(down)
+
+    def _outlived(self, down: wire.Down) -> bool:
+        """Whether a message is past its expiry; a clock that is not trusted cannot say.
+
+        Its tap's deadline bounds an answer as well, on the monotonic clock.
+        """
+        now = self._now()
+        return now.trusted and now.at >= down.expires_at
 
     def _execute(self, command: str, *, fresh: bool) -> None:
         """The command's id is on disk: now, and only now, the bolt may move."""
