@@ -43,6 +43,7 @@ class SimulatedPin(MockPin):  # type: ignore[misc]  # gpiozero publishes no type
     def output_with_state(self, state: bool) -> None:
         # in one step, as the pins of a real door do it (see quiet_pins)
         self._function, self._state = "output", bool(state)
+        self.factory.begin(self._number, bool(state))
 
     def _set_pull(self, value: str) -> None:
         super()._set_pull(value)
@@ -71,6 +72,12 @@ class SimulatedPins(MockFactory):  # type: ignore[misc]  # gpiozero publishes no
         for door in doors:
             close_door(self, door)
             release_exit(self, door)
+
+    def begin(self, pin: int, high: bool) -> None:
+        """A pin has become an output; a relay that comes up energised has moved."""
+        door = self._relays.get(pin)
+        if door is not None and high == door.pins.lock_active_high:
+            self.note(pin, high)
 
     def note(self, pin: int, high: bool) -> None:
         """A pin that is an output has changed."""
