@@ -24,6 +24,7 @@ set_tcp_nodelay true
 max_queued_messages 100000
 max_inflight_messages 4000
 """
+KOKUBUS = str(Path(sys.executable).with_name("kokubus"))
 _ECHO = "import sys; from benchmarks.rig import echo; echo(int(sys.argv[1]))"
 
 
@@ -55,15 +56,36 @@ def broker(folder: Path) -> Iterator[int]:
 @contextmanager
 def listener(folder: Path, port: int, url: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """The hub's ``listen`` role on the data of ``folder``, as `kokubus hub listen` starts it."""
-    environ = {
-        "KOKUBUS_HUB_DATA_DIR": str(folder),
-        "KOKUBUS_HUB_MQTT_PORT": str(port),
-        "KOKUBUS_HUB_DATABASE_URL": url,
-    }
-    command = [str(Path(sys.executable).with_name("kokubus")), "hub", "listen"]
+    environ = _environ(folder, port) | {"KOKUBUS_HUB_DATABASE_URL": url}
+    command = [KOKUBUS, "hub", "listen"]
     log = folder / "listen.log"
     with _process(command, log, environ) as process:
-        _wait(lambda: b"listening" in log.read_bytes(), "the listener to subscribe")
+        wait(lambda: b"listening" in log.read_bytes(), "the listener to subscribe")
+        yield process
+
+
+@contextmanager
+def role(folder: Path, port: int, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another role of the hub on the same data; what it logs stands in ``<name>.log``."""
+    environ = _environ(folder, port)
+    with _process([KOKUBUS, "hub", name], folder / f"{name}.log", environ) as process:
+        yield process
+
+
+@contextmanager
+def agent(settings: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`kokubus edge run` of a simulated device."""
+    command = [KOKUBUS, "edge", "run", "--config", str(settings)]
+    environ = {"GPIOZERO_PIN_FACTORY": "mock"}
+    with _process(command, settings.with_name("agent.log"), environ) as process:
+        yield process
+
+
+@contextmanager
+def importing(folder: Path, table: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`kokubus hub import` of a table, at work."""
+    command = [KOKUBUS, "hub", "import", str(table)]
+    with _process(command, folder / "import.log", _environ(folder, 1)) as process:
         yield process
 
 
@@ -137,6 +159,22 @@ def rss_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def pss_mb(pids: list[int]) -> float:
+    """Memory of processes that share pages, each page counted once, in MiB."""
+    return sum(_pss_kb(pid) for pid in pids) / 1024
+
+
+def family(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(member for child in children for member in family(int(child)))]
+
+
+def _pss_kb(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(next(line for line in rollup.splitlines() if line.startswith("Pss:")).split()[1])
+
+
 def fsync_ms(folder: Path, count: int = 200) -> float:
     """The median of one 4 KiB write made durable, in ms."""
     times = []
@@ -164,6 +202,10 @@ def _process(
             process.wait(10)
 
 
+def _environ(folder: Path, port: int) -> dict[str, str]:
+    return {"KOKUBUS_HUB_DATA_DIR": str(folder), "KOKUBUS_HUB_MQTT_PORT": str(port)}
+
+
 def _mosquitto() -> str:
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "mosquitto"
 
@@ -180,10 +222,11 @@ def _wait_port(port: int) -> None:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
-    _wait(answers, "the broker to start")
+    wait(answers, "the broker to start")
 
 
-def _wait(until: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+def wait(until: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
+    """Wait for a condition; TimeoutError says what was waited for."""
     end = time.monotonic() + timeout_s
     while not until():
         if time.monotonic() > end:

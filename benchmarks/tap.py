@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks import rig
+from benchmarks import growth, rig
 from benchmarks.network import Caller, Network, generate
 from benchmarks.rig import Metric, Peer, metric, percentile
 from kokubus import wire
@@ -111,6 +111,7 @@ def run(quick: bool) -> list[Metric]:
         times = _one_by_one(peer, crowd, 400 if quick else 3_000)
         rate = _in_flight(peer, crowd, 3_000 if quick else 20_000)
         followed = _in_flight(peer, crowd, 1_500 if quick else 8_000, follow=True)
+        busy = _busy(folder, port, peer, crowd, 5_000 if quick else 100_000)
         peer.close()
         fsync = rig.fsync_ms(folder)
         memory = rig.rss_mb(process.pid)
@@ -123,11 +124,13 @@ def run(quick: bool) -> list[Metric]:
         metric("tap", "p50_vs_echo", p50 / echo_ms, "x", 8),
         metric("tap", "p50_vs_fsync", p50 / fsync, "x"),
         metric("tap", "p99_vs_p50", p99 / p50, "x", 3),
+        metric("tap", "p99_busy_ms", percentile(busy, 0.99), "ms", 400),
         metric("tap", "decisions_per_s", rate, "1/s", 4_000, most=False),
         metric("tap", "vs_echo_throughput", rate / echo_rate, "x"),
         metric("tap", "decisions_per_s_with_door_facts", followed, "1/s"),
         metric("tap", "wrong_answers", crowd.wrong, "", 0),
         metric("tap", "listener_mb", memory, "MiB"),
+        *([] if quick else [growth.measure()]),
     ]
 
 
@@ -160,6 +163,20 @@ def _one_by_one(peer: Peer, crowd: Crowd, count: int) -> list[float]:
         for said in crowd.followed(crowd.check(message.topic, bytes(message.payload))):
             peer.send(*said)
         time.sleep(0.004)
+    return times
+
+
+def _busy(folder: Path, port: int, peer: Peer, crowd: Crowd, rows: int) -> list[float]:
+    """The time of each tap in ms while policies are rebuilt and so many rows are imported."""
+    table = folder / "members.csv"
+    lines = (f"Mitglied {row};mitglied{row}@example.org" for row in range(rows))
+    table.write_text("\n".join(["Name;E-Mail", *lines]))
+    times: list[float] = []
+    with rig.role(folder, port, "work"), rig.importing(folder, table) as process:
+        while process.poll() is None:
+            times += _one_by_one(peer, crowd, 20)
+    if process.returncode:
+        raise RuntimeError(f"the import failed, see {folder}/import.log")
     return times
 
 
