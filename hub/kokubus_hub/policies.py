@@ -8,7 +8,7 @@ by their slugs; nothing in it is readable elsewhere.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -123,15 +123,14 @@ def build_all(
     lookups: Lookups,
 ) -> dict[int, Document]:
     """The documents of these devices; those that cannot have one are left out."""
-    start, end = span(now, horizon_ms)
-    by_site: dict[int, list[Row]] = {}
+    by_site: dict[int, list[int]] = {}
     for device in connection.execute(_DEVICES, {"devices": list(devices)}):
-        by_site.setdefault(device.site_id, []).append(device)
-    building = _Building(connection, lookups)
+        by_site.setdefault(device.site_id, []).append(device.id)
+    building = Building(connection, now, horizon_ms, lookups)
     return {
-        device.id: document
-        for site_id, of_site in by_site.items()
-        for device, document in building.site(load(connection, site_id, start, end), of_site)
+        device: document
+        for site, of_site in by_site.items()
+        for device, document in building.of_site(site, of_site).items()
     }
 
 
@@ -141,23 +140,32 @@ def span(now: Instant, horizon_ms: int) -> tuple[Instant, Instant]:
     return hour - BACK_MS, hour + HOUR_MS + horizon_ms
 
 
-class _Building:
+class Building:
     """One pass over some sites; a badge that several of them know is read once."""
 
-    def __init__(self, connection: Connection, lookups: Lookups) -> None:
+    def __init__(
+        self, connection: Connection, now: Instant, horizon_ms: int, lookups: Lookups
+    ) -> None:
         self._connection = connection
+        self._span = span(now, horizon_ms)
         self._lookups = lookups
         self._of_member: dict[int, list[_Badge]] = {}
 
-    def site(self, rows: SiteRows, devices: list[Row]) -> Iterator[tuple[Row, Document]]:
-        """The documents of a site's devices."""
+    def of_site(self, site: int, devices: Iterable[int]) -> dict[int, Document]:
+        """The documents of these devices of a site, as far as they can have one."""
+        rows = load(self._connection, site, *self._span)
         groups = _groups(self._connection, rows)
         members = set().union(*(group.members for group in groups.values()))
         self._read_members([member for member in members if member not in self._of_member])
+        keys = self._keys(rows)
+        found = self._connection.execute(_DEVICES, {"devices": list(devices)}).all()
+        return {device.id: self._document(device, rows, groups, keys) for device in found}
+
+    def _keys(self, rows: SiteRows) -> list[_Badge]:
+        if not rows.keyholders:
+            return []
         asked = {"badges": list(rows.keyholders)}
-        keys = _badges(self._connection.execute(KEYHOLDERS, asked).all()) if rows.keyholders else []
-        for device in devices:
-            yield device, self._document(device, rows, groups, keys)
+        return _badges(self._connection.execute(KEYHOLDERS, asked).all())
 
     def _read_members(self, members: list[int]) -> None:
         for first in range(0, len(members), _AT_ONCE):

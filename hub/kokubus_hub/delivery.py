@@ -1,0 +1,227 @@
+"""Policies on their way to the doors: within a second of a change, and repaired when lost.
+
+`work` follows the rows of ``change``. A row concerns the devices of its site, or of all sites;
+one that says ``wanted:<device>`` is a door's wish for a snapshot, written by the listener, and
+changes nothing. Doors that are connected hear the difference at once; the whole policy follows
+as a retained message, which doors fetch only when they have to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine, bindparam, select
+
+from kokubus import wire
+from kokubus.downlinks import Downlink
+from kokubus.messages import Instant
+from kokubus_hub import changes, issuing, models
+from kokubus_hub.database import reading, writing
+from kokubus_hub.issuing import Issued, Seal
+from kokubus_hub.models import table
+from kokubus_hub.policies import HOUR_MS, Building, Lookups
+from kokubus_hub.publisher import Publisher, PublishError
+
+RENEW_MS = 15 * 60_000
+REPAIR_MS = 10_000
+"""A connected door that has not confirmed its policy is told its number again so often."""
+SNAPSHOT_LAG_MS = 2_000
+RETRY_MS = 5_000
+WISH = "wanted:"
+_A_TRANSACTION = 8
+"""Policies stored by one transaction: the listener waits no longer than for so many."""
+_SNAPSHOTS_A_TURN = 10
+
+_DEVICE, _CHANGE = table(models.Device), table(models.Change)
+_DEVICES = select(
+    _DEVICE.c.id, _DEVICE.c.slug, _DEVICE.c.site_id, _DEVICE.c.online, _DEVICE.c.status_at
+).where(_DEVICE.c.revoked_at.is_(None), _DEVICE.c.lookup_key.is_not(None))
+_NEWS = select(_CHANGE.c.id, _CHANGE.c.site_id, _CHANGE.c.what).where(
+    _CHANGE.c.id > bindparam("seen")
+)
+log = structlog.get_logger()
+
+
+class Delivery:
+    """What every device is owed. One thread calls `follow` and `keep_up`, often."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        lookups: Lookups,
+        seal: Seal,
+        publisher: Publisher,
+        horizon_ms: int,
+    ) -> None:
+        self._engine = engine
+        self._lookups = lookups
+        self._seal = seal
+        self._publisher = publisher
+        self._horizon_ms = horizon_ms
+        self._seen: int | None = None
+        self._hour = -1
+        self._connections = 0
+        self._devices: dict[int, Any] = {}
+        self._owed: set[int] = set()
+        self._retry_at: dict[int, Instant] = {}
+        self._renew_at: dict[int, Instant] = {}
+        self._snapshot_at: dict[int, Instant] = {}
+
+    def follow(self, now: Instant) -> None:
+        """Rebuild and send what changes concern; greet doors that came back."""
+        with reading(self._engine) as connection:
+            news = self._news(connection)
+            self._meet(connection, now)
+        for change in news:
+            self._seen = max(self._seen or 0, change.id)
+            self._note(change, now)
+        self._rebuild(now)
+
+    def keep_up(self, now: Instant) -> None:
+        """Do what time brings: the next hour's rights, snapshots, renewals."""
+        self._rebuild(now)
+        if not self._publisher.connected:
+            return
+        if self._publisher.connections != self._connections:
+            self._connections = self._publisher.connections
+            self._renew_at = dict.fromkeys(self._devices, now)
+            self._snapshot_at = dict.fromkeys(self._devices, now)
+        self._compact(now)
+        self._renew(now)
+
+    def repair(self, now: Instant) -> None:
+        """Tell doors again that have not confirmed; settle what was confirmed meanwhile."""
+        with writing(self._engine) as connection:
+            issuing.catch_up(connection)
+            late = issuing.unconfirmed(connection)
+        for row in late:
+            if row.online and now - row.issued_at >= REPAIR_MS and row.id in self._devices:
+                self._renew_at[row.id] = now
+
+    def _news(self, connection: Connection) -> list[Any]:
+        if self._seen is not None:
+            return list(connection.execute(_NEWS, {"seen": self._seen}))
+        self._seen = changes.latest(connection)
+        return []
+
+    def _meet(self, connection: Connection, now: Instant) -> None:
+        devices = {row.id: row for row in connection.execute(_DEVICES)}
+        for device, row in devices.items():
+            known = self._devices.get(device)
+            if known is None:
+                self._owed.add(device)
+                self._snapshot_at[device] = now
+            elif row.online and (known.online, known.status_at) != (row.online, row.status_at):
+                self._renew_at[device] = now
+        self._devices = devices
+
+    def _note(self, change: Any, now: Instant) -> None:
+        if not change.what.startswith(WISH):
+            whom = (row.id for row in self._devices.values())
+            if change.site_id is not None:
+                whom = (id_ for id_ in whom if self._devices[id_].site_id == change.site_id)
+            self._owed.update(whom)
+            return
+        slug = change.what.removeprefix(WISH)
+        for row in self._devices.values():
+            if row.slug == slug:
+                self._snapshot_at[row.id] = now
+
+    def _rebuild(self, now: Instant) -> None:
+        if now // HOUR_MS != self._hour:
+            self._hour = now // HOUR_MS
+            self._owed |= self._devices.keys()
+        self._owed &= self._devices.keys()
+        due = [device for device in self._owed if self._retry_at.get(device, 0) <= now]
+        if not due:
+            return
+        with reading(self._engine) as connection:
+            change = changes.latest(connection)
+            texts = self._texts(connection, due, now)
+        ready = list(texts)
+        for first in range(0, len(ready), _A_TRANSACTION):
+            self._issue({d: texts[d] for d in ready[first : first + _A_TRANSACTION]}, change, now)
+
+    def _texts(
+        self, connection: Connection, devices: Iterable[int], now: Instant
+    ) -> dict[int, str]:
+        """Canonical documents; a site whose rows cannot be read is tried again later."""
+        building = Building(connection, now, self._horizon_ms, self._lookups)
+        by_site: dict[int, list[int]] = {}
+        for device in devices:
+            by_site.setdefault(self._devices[device].site_id, []).append(device)
+        texts: dict[int, str] = {}
+        for site, of_site in by_site.items():
+            try:
+                built = building.of_site(site, of_site)
+            except Exception:  # whatever is wrong with one site, the others' doors go on
+                log.exception("policy_not_built", site=site)
+                self._retry_at |= dict.fromkeys(of_site, now + RETRY_MS)
+                continue
+            texts |= {
+                device: wire.canonical(document).decode() for device, document in built.items()
+            }
+        return texts
+
+    def _issue(self, texts: Mapping[int, str], change: int, now: Instant) -> None:
+        with writing(self._engine) as connection:
+            issued = {
+                device: issuing.issue(connection, device, text, change, now)
+                for device, text in texts.items()
+            }
+            issuing.catch_up(connection)
+        self._owed -= issued.keys()
+        for device, policy in issued.items():
+            if policy is not None:
+                self._announce(device, policy, now)
+
+    def _announce(self, device: int, policy: Issued, now: Instant) -> None:
+        row = self._devices[device]
+        log.info("policy_issued", device=row.slug, epoch=policy.number.epoch, n=policy.number.n)
+        delta = policy.delta(now)
+        first = delta is None
+        self._snapshot_at.setdefault(device, now if first else now + SNAPSHOT_LAG_MS)
+        if delta is not None and row.online:
+            self._send(row.slug, delta, now)
+
+    def _compact(self, now: Instant) -> None:
+        due = [device for device, at in self._snapshot_at.items() if at <= now]
+        for device in due[:_SNAPSHOTS_A_TURN]:
+            if self._compacted(device, now):
+                del self._snapshot_at[device]
+
+    def _compacted(self, device: int, now: Instant) -> bool:
+        row, policy = self._devices.get(device), self._latest(device)
+        if row is None or policy is None:
+            return True
+        return self._send(row.slug, policy.snapshot(now), now, retain=True)
+
+    def _renew(self, now: Instant) -> None:
+        for device, row in self._devices.items():
+            if not row.online or self._renew_at.setdefault(device, now) > now:
+                continue
+            policy = self._latest(device)
+            if policy is not None and self._send(row.slug, policy.renewed(now), now):
+                self._renew_at[device] = now + RENEW_MS
+
+    def _latest(self, device: int) -> Issued | None:
+        with reading(self._engine) as connection:
+            return issuing.latest(connection, device)
+
+    def _send(self, device: str, message: Downlink, now: Instant, *, retain: bool = False) -> bool:
+        topic, payload = self._seal(message, device, now)
+        try:
+            self._publisher.publish(topic, payload, retain).add_done_callback(_report)
+        except PublishError as error:
+            log.warning("policy_not_sent", device=device, kind=message.kind, error=str(error))
+            return False
+        return True
+
+
+def _report(sent: Future[None]) -> None:
+    error = sent.exception()
+    if error is not None:
+        log.warning("policy_not_sent", error=str(error))

@@ -1,0 +1,203 @@
+"""Policies get their numbers, are kept, and become signed messages.
+
+A device's policies are numbered ``(epoch, n)``. The epoch (setting ``policy_epoch``) is raised
+when the hub is restored from a backup; ``n`` is above all that was issued and all that the door
+has reported. Two workers cannot issue the same number: the table refuses the second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from kokubus import policy, wire
+from kokubus.downlinks import Downlink, PolicyDelta, PolicyRenewed, PolicySnapshot
+from kokubus.ids import uuid7
+from kokubus.messages import Instant, PolicyNumber
+from kokubus_hub import models
+from kokubus_hub.keys import Keyring
+from kokubus_hub.models import table
+
+KEPT = 3
+"""Documents kept a device; of older policies only number, fingerprint and change remain."""
+
+_POLICY, _DEVICE, _SETTING = table(models.Policy), table(models.Device), table(models.Setting)
+_LATEST = (
+    select(_POLICY)
+    .where(_POLICY.c.device_id == bindparam("device"))
+    .order_by(_POLICY.c.epoch.desc(), _POLICY.c.n.desc())
+    .limit(1)
+)
+_REPORTED = select(_DEVICE.c.applied_epoch, _DEVICE.c.applied_n).where(
+    _DEVICE.c.id == bindparam("device")
+)
+_EPOCH = select(_SETTING.c.value).where(_SETTING.c.key == "policy_epoch")
+_ADVANCE = (
+    update(_POLICY)
+    .where(_POLICY.c.id == bindparam("policy"), _POLICY.c.change_id < bindparam("upto"))
+    .values(change_id=bindparam("upto"))
+)
+_CATCH_UP = (
+    update(_DEVICE)
+    .where(
+        _POLICY.c.device_id == _DEVICE.c.id,
+        _POLICY.c.epoch == _DEVICE.c.applied_epoch,
+        _POLICY.c.n == _DEVICE.c.applied_n,
+        _POLICY.c.sha256 == _DEVICE.c.applied_sha256,
+        _DEVICE.c.applied_change.is_(None) | (_DEVICE.c.applied_change < _POLICY.c.change_id),
+    )
+    .values(applied_change=_POLICY.c.change_id)
+)
+_NEWEST = select(func.max(_POLICY.c.id)).where(_POLICY.c.device_id == _DEVICE.c.id)
+_UNCONFIRMED = (
+    select(
+        _DEVICE.c.id,
+        _DEVICE.c.site_id,
+        _DEVICE.c.online,
+        _DEVICE.c.status_at,
+        _POLICY.c.issued_at,
+    )
+    .join_from(_DEVICE, _POLICY, _POLICY.c.id == _NEWEST.scalar_subquery())
+    .where(
+        _DEVICE.c.revoked_at.is_(None),
+        _DEVICE.c.applied_sha256.is_(None) | (_DEVICE.c.applied_sha256 != _POLICY.c.sha256),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A device's policy in force; ``base`` is the one before, if this one is new."""
+
+    number: PolicyNumber
+    sha256: str
+    text: str
+    base: PolicyNumber | None = None
+    base_text: str | None = None
+
+    def snapshot(self, now: Instant) -> PolicySnapshot:
+        """All of it."""
+        content = from_json(self.text)
+        return PolicySnapshot(
+            number=self.number, sha256=self.sha256, issued_at=now, content=content
+        )
+
+    def delta(self, now: Instant) -> PolicyDelta | None:
+        """What is new in it; None where there is nothing to compare with."""
+        if self.base is None or not self.base_text:
+            return None
+        put, drop = policy.diff(from_json(self.base_text), from_json(self.text))
+        return PolicyDelta(
+            base=self.base,
+            number=self.number,
+            sha256=self.sha256,
+            issued_at=now,
+            put=put,
+            drop=drop,
+        )
+
+    def renewed(self, now: Instant) -> PolicyRenewed:
+        """That it still is the one in force."""
+        return PolicyRenewed(number=self.number, sha256=self.sha256, issued_at=now)
+
+
+def issue(
+    connection: Connection, device: int, text: str, change: int, now: Instant
+) -> Issued | None:
+    """Keep a document that goes up to ``change`` as the device's policy, if it differs.
+
+    ``text`` is its canonical encoding. None if the device's policy says the same: it then goes
+    up to ``change`` as well. To be called in a writing transaction.
+    """
+    digest = sha256(text.encode()).hexdigest()  # `policy.fingerprint`, of text we have anyway
+    before = connection.execute(_LATEST, {"device": device}).first()
+    number = _next(connection, device, before)
+    if before is not None and before.sha256 == digest and _follows(before, number):
+        connection.execute(_ADVANCE, {"policy": before.id, "upto": change})
+        return None
+    row = {"device_id": device, "epoch": number.epoch, "n": number.n, "sha256": digest}
+    row |= {"document": text, "change_id": change, "issued_at": now}
+    connection.execute(insert(_POLICY).values(row))
+    _forget(connection, device)
+    if before is None:
+        return Issued(number, digest, text)
+    return Issued(number, digest, text, PolicyNumber(before.epoch, before.n), before.document)
+
+
+def latest(connection: Connection, device: int) -> Issued | None:
+    """The device's policy in force; None if it never had one."""
+    row = connection.execute(_LATEST, {"device": device}).first()
+    return Issued(PolicyNumber(row.epoch, row.n), row.sha256, row.document) if row else None
+
+
+def unconfirmed(connection: Connection) -> list[Any]:
+    """Enrolled devices that have not reported the policy in force, with its ``issued_at``."""
+    return list(connection.execute(_UNCONFIRMED))
+
+
+def catch_up(connection: Connection) -> None:
+    """Doors that hold the policy in force have all that it goes up to."""
+    connection.execute(_CATCH_UP)
+
+
+class Seal:
+    """Makes policy messages for devices: signed, worthless after ``life_ms``."""
+
+    def __init__(self, keyring: Keyring, life_ms: int) -> None:
+        self._keyring = keyring
+        self._life_ms = life_ms
+
+    def __call__(self, message: Downlink, device: str, now: Instant) -> tuple[str, bytes]:
+        """(topic, payload) of a message."""
+        payload = wire.encode_down(
+            message,
+            device=device,
+            message_id=uuid7(now, os.urandom(10)),
+            at=now,
+            expires_at=now + self._life_ms,
+            kid=self._keyring.kid,
+            signer=self._keyring.signing,
+        )
+        return wire.down_topic(device, message.kind), payload
+
+
+def _follows(before: Any, number: PolicyNumber) -> bool:
+    return number == PolicyNumber(before.epoch, before.n + 1)
+
+
+def _next(connection: Connection, device: int, before: Any) -> PolicyNumber:
+    reported = connection.execute(_REPORTED, {"device": device}).one()
+    issued = (before.epoch, before.n) if before is not None else (0, 0)
+    applied = (reported.applied_epoch or 0, reported.applied_n or 0)
+    epoch = max(_epoch(connection), issued[0], applied[0])
+    return PolicyNumber(epoch, 1 + _highest(epoch, (issued, applied)))
+
+
+def _highest(epoch: int, numbers: Iterable[tuple[int, int]]) -> int:
+    return max((n for of, n in numbers if of == epoch), default=0)
+
+
+def _epoch(connection: Connection) -> int:
+    value = connection.execute(_EPOCH).scalar()
+    return int(value) if value is not None else 1
+
+
+def _forget(connection: Connection, device: int) -> None:
+    kept = (
+        select(_POLICY.c.id)
+        .where(_POLICY.c.device_id == device)
+        .order_by(_POLICY.c.id.desc())
+        .limit(KEPT)
+    )
+    connection.execute(
+        update(_POLICY)
+        .where(_POLICY.c.device_id == device, _POLICY.c.document != "")
+        .where(_POLICY.c.id.not_in(kept))
+        .values(document="")
+    )

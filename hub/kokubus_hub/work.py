@@ -1,0 +1,169 @@
+"""The ``work`` role: what has to be done although nobody waits for an answer.
+
+One loop of small steps; a step that fails is logged and tried again at its next turn, and the
+others go on. Metrics have a thread of their own, so that no slow database of theirs delays a
+policy.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+
+import structlog
+from sqlalchemy import Engine
+
+from kokubus.messages import Instant
+from kokubus_hub import database, health, leading, watching
+from kokubus_hub.broker import Broker
+from kokubus_hub.delivery import Delivery
+from kokubus_hub.issuing import Seal
+from kokubus_hub.keys import Keyring
+from kokubus_hub.occupancy import replay
+from kokubus_hub.policies import HOUR_MS, Lookups
+from kokubus_hub.publisher import Publisher
+from kokubus_hub.pulse import Pulse
+from kokubus_hub.settings import Settings
+
+POLL_S = 0.05
+LEAD_S = 1.0
+log = structlog.get_logger()
+
+
+def serve(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, whenever no other worker does."""
+    stop = Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.ask())
+    with ExitStack() as stack:
+        engine = database.engine(settings.database)
+        stack.callback(engine.dispose)
+        lock = settings.data_dir / "run" / "work.lock"
+        lead = stack.enter_context(leading.candidacy(engine, lock))
+        if not _elected(lead, stop, settings):
+            return
+        publisher = stack.enter_context(Publisher(Broker.of(settings), "hub:work"))
+        stack.enter_context(_metrics(engine, settings))
+        work = Work(engine, Keyring.load(settings.keys_dir), settings, publisher)
+        pulse = stack.enter_context(Pulse(engine))
+        _run(work, pulse, lead, stop)
+
+
+class Stop:
+    """Set by a signal's handler, which may hold no lock: hence no `threading.Event`."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self) -> None:
+        """Ask the loop to end after the step in hand."""
+        self.asked = True
+
+
+@dataclass(slots=True)
+class Step:
+    """Something to do every ``period_ms``, from the first turn on."""
+
+    name: str
+    do: Callable[[Instant], None]
+    period_ms: int
+    due: Instant = 0
+
+    def turn(self, now: Instant) -> None:
+        """Do it if it is time to; a clock that was set back delays nothing."""
+        if now < self.due <= now + self.period_ms:
+            return
+        self.due = now + self.period_ms
+        attempt(self.name, self.do, now)
+
+
+class Work:
+    """The steps, wired. `turn` is called often, with whether the database has changed."""
+
+    def __init__(
+        self, engine: Engine, keyring: Keyring, settings: Settings, publisher: Publisher
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self.delivery = Delivery(
+            engine,
+            Lookups(keyring),
+            Seal(keyring, settings.policy_expiry_hours * HOUR_MS),
+            publisher,
+            settings.policy_horizon_hours * HOUR_MS,
+        )
+        self._follow = True
+        self._steps = (
+            Step("keep_up", self.delivery.keep_up, 0),
+            Step("repair", self.delivery.repair, 5_000),
+            Step("replay", self._replay, 1_000),
+            Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
+            Step("watch", watching.Watch(engine).look, 5_000),
+            Step("forget", self._forget, 600_000),
+            Step("beat", lambda _: health.beat(settings, "work"), 2_000),
+        )
+
+    def turn(self, now: Instant, *, moved: bool) -> None:
+        """One turn; a change that could not be followed is followed at the next."""
+        if moved or self._follow:
+            self._follow = not attempt("follow", self.delivery.follow, now)
+        for step in self._steps:
+            step.turn(now)
+
+    def _replay(self, now: Instant) -> None:
+        with database.reading(self._engine) as connection:
+            rooms = replay.dirty_rooms(connection)
+        for room in rooms:
+            with database.writing(self._engine) as connection:
+                replay.replay(connection, room, now)
+
+    def _forget(self, now: Instant) -> None:
+        with database.writing(self._engine) as connection:
+            replay.forget_snapshots(connection, now)
+
+
+def attempt(name: str, do: Callable[[Instant], None], now: Instant) -> bool:
+    """Whether the step went well; what went wrong is in the log."""
+    try:
+        do(now)
+    except Exception:  # one step's trouble is not the others'
+        log.exception("step_failed", step=name)
+        return False
+    return True
+
+
+def wall_clock() -> Instant:
+    """Milliseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _metrics(engine: Engine, settings: Settings) -> AbstractContextManager[None]:
+    if not settings.influx_url:
+        return nullcontext()
+    module = import_module("kokubus_hub.metrics")  # its client is loaded only where it is used
+    projecting: AbstractContextManager[None] = module.projecting(engine, settings, wall_clock)
+    return projecting
+
+
+def _elected(lead: leading.Lead, stop: Stop, settings: Settings) -> bool:
+    while not stop.asked:
+        health.beat(settings, "work")
+        if lead.held():
+            return True
+        time.sleep(LEAD_S)
+    return False
+
+
+def _run(work: Work, pulse: Pulse, lead: leading.Lead, stop: Stop) -> None:
+    log.info("working")
+    asked = time.monotonic()
+    while not stop.asked:
+        work.turn(wall_clock(), moved=pulse.moved())
+        if time.monotonic() - asked >= LEAD_S:
+            asked = time.monotonic()
+            lead.held()
+        time.sleep(POLL_S)
