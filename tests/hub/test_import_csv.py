@@ -5,29 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, insert
-from tests.hub.small_hub import NOW, add_member, rows, small_hub
+from sqlalchemy import Engine
+from tests.hub.importing import BADGES, MEMBERS, Importer
+from tests.hub.small_hub import add_member, rows, small_hub
 
-from kokubus_hub import database, models
-from kokubus_hub.imports import staging, uid
-from kokubus_hub.imports.members import import_members
-from kokubus_hub.imports.problems import ImportFileError, Result
-from kokubus_hub.imports.staging import ImportBusyError
+from kokubus_hub import models
+from kokubus_hub.imports import uid
 from kokubus_hub.keys import Keyring
-from kokubus_hub.models import table
-
-MEMBERS = """Vorname;Nachname;E-Mail;Sprache;Gültig ab;Gültig bis
-Jörg;Fiktiv;Joerg@Example.org;Deutsch;01.09.2026;31.12.2026
-Änne;Erdacht;aenne@example.org;;;
-"""
-BADGES = """Nummer;UID;E-Mail;Status
-17;04A3C6CAE26180;joerg@example.org;aktiv
-18;04 a3 c6 ca e2 61 81;;verloren
-"""
 
 
 @pytest.fixture
@@ -41,39 +28,9 @@ def keyring(tmp_path: Path) -> Keyring:
     return Keyring.create(tmp_path / "keys")
 
 
-class Importer:
-    """Imports texts as if they were files; the clock stands still."""
-
-    def __init__(self, engine: Engine, keyring: Keyring) -> None:
-        self.engine, self.keyring, self.now = engine, keyring, NOW
-
-    def __call__(self, members: str | bytes = MEMBERS, badges: str | bytes | None = None) -> Result:
-        second = None if badges is None else ("badges.csv", _bytes(badges))
-        first = ("members.csv", _bytes(members))
-        return import_members(self.engine, self.keyring, first, second, lambda: self.now)
-
-    def refused(self, members: str | bytes = MEMBERS, badges: str | None = None) -> list[str]:
-        """What is said of files that are wrong, after checking that they changed nothing."""
-        before = self.content()
-        with pytest.raises(ImportFileError) as caught:
-            self(members, badges)
-        assert self.content() == before
-        *lines, last = str(caught.value).splitlines()
-        assert last == "nothing was imported"
-        return lines
-
-    def content(self) -> list[Any]:
-        kinds = (models.Member, models.Badge, models.Change, models.Setting)
-        return [rows(self.engine, kind) for kind in kinds]
-
-
 @pytest.fixture
 def importing(engine: Engine, keyring: Keyring) -> Importer:
     return Importer(engine, keyring)
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
 
 
 def _local(*when: int) -> int:
@@ -121,6 +78,14 @@ def test_badges_are_found_again_but_never_readable(importing: Importer) -> None:
     assert importing.keyring.open(first["sealed_uid"], "badge") == text
     assert (first["label"], first["status"], first["member_id"]) == ("17", "active", 1)
     assert (second["label"], second["status"], second["member_id"]) == ("18", "lost", None)
+
+
+def test_no_file_of_the_database_holds_a_uid(importing: Importer, tmp_path: Path) -> None:
+    importing(MEMBERS, BADGES)
+    content = b"".join(file.read_bytes() for file in tmp_path.glob("hub.db*"))
+    assert b"joerg@example.org" in content
+    assert b"04A3C6CAE2" not in content
+    assert bytes.fromhex("04A3C6CAE2") not in content
 
 
 def test_one_change_tells_the_policies(importing: Importer) -> None:
@@ -276,65 +241,3 @@ def test_uids_in_every_notation(text: str, plain: str) -> None:
 def test_uids_that_were_spoiled_are_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         uid.canonical(text)
-
-
-def test_a_large_file_arrives_in_lots_and_takes_effect_together(
-    importing: Importer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staging, "LOT", 3)
-    lines = [f"Person {n};p{n}@example.org" for n in range(10)]
-    importing("\n".join(["Name;E-Mail", *lines]))
-    members = rows(importing.engine, models.Member)
-    assert [member["email"] for member in members] == [f"p{n}@example.org" for n in range(10)]
-    assert {member["status"] for member in members} == {"active"}
-
-
-def _killed(importing: Importer, phase: str) -> None:
-    """Leave the database as an import does that was killed."""
-    note = staging._noted(phase, staging.Plan("members imported", None, None, (), ()), NOW)
-    with database.writing(importing.engine) as connection:
-        connection.execute(insert(table(models.Setting)).values(key="import", value=note))
-        staged = {"slug": "m-staged22", "name": "S", "email": "joerg@example.org"}
-        connection.execute(
-            insert(table(models.Member)).values(staged | {"status": "staged:suspended"})
-        )
-
-
-def test_one_import_at_a_time(importing: Importer) -> None:
-    _killed(importing, "staging")
-    before = importing.content()
-    with pytest.raises(ImportBusyError, match="try again"):
-        importing()
-    assert importing.content() == before
-
-
-def test_an_import_that_was_killed_is_undone_by_the_next(importing: Importer) -> None:
-    _killed(importing, "staging")
-    importing.now += staging.STALE_MS
-    assert importing().added == 2
-    assert "m-staged22" not in {row["slug"] for row in rows(importing.engine, models.Member)}
-    assert rows(importing.engine, models.Setting) == []
-
-
-def test_an_import_that_was_switching_is_finished_by_the_next(importing: Importer) -> None:
-    _killed(importing, "switching")
-    importing.now += staging.STALE_MS
-    result = importing()
-    assert (result.added, result.changed) == (1, 1)
-    first = rows(importing.engine, models.Member)[0]
-    assert (first["slug"], first["status"]) == ("m-staged22", "suspended")
-    assert [row["what"] for row in rows(importing.engine, models.Change)] == [
-        "members imported",
-        "members and badges imported",
-    ]
-
-
-def test_a_database_that_refuses_a_row_keeps_none(
-    importing: Importer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staging, "LOT", 1)
-    before = importing.content()
-    monkeypatch.setattr("kokubus_hub.imports.members.new_slug", iter(["m-a", None]).__next__)
-    with pytest.raises(Exception, match="NOT NULL"):
-        importing()
-    assert importing.content() == before

@@ -10,6 +10,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Rights: members, badges, entitlements, bookings."""
@@ -23,7 +25,7 @@ def upgrade() -> None:
 def _member() -> None:
     op.create_table(
         "member",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("slug", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=True),
@@ -40,8 +42,8 @@ def _member() -> None:
 def _badge() -> None:
     op.create_table(
         "badge",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("member_id", ID, nullable=True),
         sa.Column("lookup", sa.String(length=32), nullable=False),
         sa.Column("sealed_uid", sa.LargeBinary(), nullable=False),
         sa.Column("tech", sa.String(length=32), nullable=False),
@@ -62,11 +64,9 @@ def _badge() -> None:
 def _booking() -> None:
     op.create_table(
         "booking",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("room_id", ID, nullable=False),
+        sa.Column("member_id", ID, nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("end", sa.BigInteger(), nullable=False),
         sa.Column("whole_day", sa.Boolean(), nullable=False),
@@ -104,12 +104,10 @@ def _booking() -> None:
 def _entitlement() -> None:
     op.create_table(
         "entitlement",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("member_id", ID, nullable=False),
+        sa.Column("site_id", ID, nullable=False),
+        sa.Column("room_id", ID, nullable=True),
         sa.Column("schedule", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("start", sa.BigInteger(), nullable=True),
         sa.Column("end", sa.BigInteger(), nullable=True),
@@ -127,9 +125,9 @@ def _entitlement() -> None:
 def _keyholder() -> None:
     op.create_table(
         "keyholder",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("badge_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("site_id", ID, nullable=False),
+        sa.Column("badge_id", ID, nullable=False),
         sa.ForeignKeyConstraint(["badge_id"], ["badge.id"], name=op.f("fk_keyholder_badge_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_keyholder_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_keyholder")),

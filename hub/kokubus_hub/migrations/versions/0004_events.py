@@ -10,6 +10,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Events: taps, answers, passages, commands, spools."""
@@ -25,7 +27,7 @@ def upgrade() -> None:
 def _dead_letter() -> None:
     op.create_table(
         "dead_letter",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("device", sa.String(length=64), nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
@@ -38,10 +40,8 @@ def _dead_letter() -> None:
 def _spool() -> None:
     op.create_table(
         "spool",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("device_id", ID, nullable=False),
         sa.Column("epoch", sa.String(length=64), nullable=False),
         sa.Column("received", sa.String(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
@@ -54,12 +54,10 @@ def _spool() -> None:
 def _access_event() -> None:
     op.create_table(
         "access_event",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("tap", sa.String(length=64), nullable=False),
-        sa.Column(
-            "device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column("door_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("device_id", ID, nullable=False),
+        sa.Column("door_id", ID, nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.String(length=64), nullable=False),
@@ -69,8 +67,8 @@ def _access_event() -> None:
         sa.Column("clock", sa.String(length=16), nullable=False),
         sa.Column("side", sa.String(length=4), nullable=False),
         sa.Column("assurance", sa.BigInteger(), nullable=False),
-        sa.Column("badge_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("badge_id", ID, nullable=True),
+        sa.Column("member_id", ID, nullable=True),
         sa.Column("granted", sa.Boolean(), nullable=True),
         sa.Column("reason", sa.String(length=64), nullable=True),
         sa.Column("detail", sa.JSON(none_as_null=True), nullable=True),
@@ -92,6 +90,10 @@ def _access_event() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_access_event")),
         sa.UniqueConstraint("tap", name=op.f("uq_access_event_tap")),
     )
+    _access_event_indexes()
+
+
+def _access_event_indexes() -> None:
     op.create_index(op.f("ix_access_event_at"), "access_event", ["at"], unique=False)
     op.create_index(op.f("ix_access_event_badge_id"), "access_event", ["badge_id"], unique=False)
     op.create_index(op.f("ix_access_event_member_id"), "access_event", ["member_id"], unique=False)
@@ -101,10 +103,8 @@ def _command() -> None:
     op.create_table(
         "command",
         sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("door_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "operator_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
-        ),
+        sa.Column("door_id", ID, nullable=False),
+        sa.Column("operator_id", ID, nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("sent_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
@@ -122,11 +122,9 @@ def _command() -> None:
 def _door_event() -> None:
     op.create_table(
         "door_event",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("door_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "device_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("door_id", ID, nullable=False),
+        sa.Column("device_id", ID, nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
@@ -143,9 +141,9 @@ def _door_event() -> None:
 def _enforcement() -> None:
     op.create_table(
         "enforcement",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("tap", sa.String(length=64), nullable=False),
-        sa.Column("door_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("door_id", ID, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("by", sa.String(length=4), nullable=False),
         sa.Column("granted", sa.Boolean(), nullable=False),
@@ -164,15 +162,15 @@ def _enforcement() -> None:
 def _passage() -> None:
     op.create_table(
         "passage",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("door_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("door_id", ID, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("side", sa.String(length=4), nullable=True),
         sa.Column("tap", sa.String(length=64), nullable=True),
         sa.Column("command", sa.String(length=64), nullable=True),
         sa.Column("exit_requested", sa.Boolean(), nullable=False),
-        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("member_id", ID, nullable=True),
         sa.ForeignKeyConstraint(["door_id"], ["door.id"], name=op.f("fk_passage_door_id")),
         sa.ForeignKeyConstraint(["member_id"], ["member.id"], name=op.f("fk_passage_member_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_passage")),

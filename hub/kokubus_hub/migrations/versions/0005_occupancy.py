@@ -10,6 +10,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     """Occupancy: readings, presence, beliefs."""
@@ -24,7 +26,7 @@ def _belief() -> None:
         "belief",
         sa.Column(
             "room_id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            ID,
             autoincrement=False,
             nullable=False,
         ),
@@ -40,8 +42,8 @@ def _belief() -> None:
 def _belief_snapshot() -> None:
     op.create_table(
         "belief_snapshot",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("room_id", ID, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["room_id"], ["room.id"], name=op.f("fk_belief_snapshot_room_id")),
@@ -53,9 +55,9 @@ def _belief_snapshot() -> None:
 def _presence() -> None:
     op.create_table(
         "presence",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("badge_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("badge_id", ID, nullable=False),
+        sa.Column("room_id", ID, nullable=False),
         sa.Column("inside", sa.Boolean(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["badge_id"], ["badge.id"], name=op.f("fk_presence_badge_id")),
@@ -71,10 +73,8 @@ def _presence() -> None:
 def _reading() -> None:
     op.create_table(
         "reading",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "sensor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("sensor_id", ID, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["sensor_id"], ["sensor.id"], name=op.f("fk_reading_sensor_id")),
