@@ -105,7 +105,7 @@ class Store:
             self._db.executescript(_SCHEMA)
             self._ledgers = self._read_ledgers()
             self.granted = self._settle()
-            self.total = self._count()
+            self.total = self._total()
         except BaseException:
             self._db.close()
             raise
@@ -124,7 +124,7 @@ class Store:
             fresh = self._execute(batch.commands, batch.now)
             thinned = self._thin()
             granted = self._reserve() if batch.reserve else None
-            total = self._count()
+            total = self._total()
         self.total = total
         return Written(granted, fresh, thinned)
 
@@ -138,6 +138,11 @@ class Store:
             (key, Letter(names[key >> _SHIFT], key & (1 << _SHIFT) - 1, kind, payload))
             for key, kind, payload in rows
         ]
+
+    def count(self, numbers: Mapping[str, Ranges]) -> int:
+        """How many of these facts are here."""
+        some = "SELECT count(*) FROM fact WHERE id BETWEEN ? AND ?"
+        return sum(self._db.execute(some, keys).fetchone()[0] for keys in self._keys(numbers))
 
     def release(self, unused: Pairs) -> None:
         """Give numbers back that were granted and not used, as far as they are the last ones."""
@@ -194,13 +199,14 @@ class Store:
                 ledger.accounted.add_range(first, last)
 
     def _forget(self, gone: Mapping[str, Ranges]) -> None:
-        for epoch, numbers in gone.items():
-            ledger = self._ledgers.get(epoch)
-            if ledger is None:
-                continue
-            base = ledger.id << _SHIFT
-            keys = [(base | first, base | min(last, (1 << _SHIFT) - 1)) for first, last in numbers]
-            self._db.executemany("DELETE FROM fact WHERE id BETWEEN ? AND ?", keys)
+        self._db.executemany("DELETE FROM fact WHERE id BETWEEN ? AND ?", self._keys(gone))
+
+    def _keys(self, numbers: Mapping[str, Ranges]) -> Iterator[tuple[int, int]]:
+        for epoch, ranges in numbers.items():
+            if epoch in self._ledgers:
+                base = self._ledgers[epoch].id << _SHIFT
+                for first, last in ranges:
+                    yield base | first, base | min(last, (1 << _SHIFT) - 1)
 
     def _execute(
         self, commands: Sequence[tuple[str, Instant]], now: Instant
@@ -214,7 +220,7 @@ class Store:
         ]
 
     def _thin(self) -> int:
-        over = self._count() - self._limit
+        over = self._total() - self._limit
         if over <= 0:
             return 0
         base = self._ledgers[self.epoch].id << _SHIFT
@@ -266,5 +272,5 @@ class Store:
             damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise damage from error
 
-    def _count(self) -> int:
+    def _total(self) -> int:
         return int(self._db.execute("SELECT coalesce(sum(n), 0) FROM tally").fetchone()[0])

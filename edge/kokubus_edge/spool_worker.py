@@ -51,6 +51,7 @@ class Worker:
         self._unkept: dict[tuple[str, int], Letter] = {}
         self._seen: dict[str, Ranges] = {}
         self._gone: dict[str, Ranges] = {}
+        self._gone_stored = 0
         self._commands: list[tuple[str, Instant]] = []
         self._troubles: set[str] = set()
         self._failures = 0
@@ -61,6 +62,7 @@ class Worker:
         """Take in what was ordered, write it, send what is due."""
         for order in orders:
             self._take(order)
+        self._count_gone()
         if self._wants_writing():
             self._write()
         self._sender.work(self._backlog, self._wanted)
@@ -78,9 +80,8 @@ class Worker:
     @property
     def pending(self) -> int:
         """Facts without a receipt, on disk and in memory."""
-        gone = sum(numbers.count for numbers in list(self._gone.values()))
         stored = self._store.total if self._store else 0
-        return max(0, stored - gone) + len(self._unkept)
+        return stored - self._gone_stored + len(self._unkept)
 
     @property
     def in_memory(self) -> int:
@@ -126,8 +127,15 @@ class Worker:
             return False
         if self._unkept or self._commands or self._failures or self._thrown:
             return True
-        gone = sum(numbers.count for numbers in self._gone.values())
-        return self._store is None or gone >= _GONE_A_COMMIT
+        return self._store is None or self._gone_stored >= _GONE_A_COMMIT
+
+    def _count_gone(self) -> None:
+        """A fact sent twice is receipted twice: what was deleted before does not count."""
+        if self._store is not None and self._gone:
+            try:
+                self._gone_stored = self._store.count(self._gone)
+            except sqlite3.Error as error:
+                self._failed(error)
 
     def _write(self) -> None:
         try:
@@ -162,6 +170,7 @@ class Worker:
         self._unkept.clear()
         self._seen.clear()
         self._gone.clear()
+        self._gone_stored = 0
         self._commands.clear()
         for command, fresh in written.fresh:
             self._set.tell(CommandKept(command, fresh))
@@ -204,6 +213,7 @@ class Worker:
         if self._store is not None:
             self._store.close()
         self._store = None
+        self._gone_stored = 0
         self._numbers.withdraw()
         aside = self._set.path.with_name(f"{self._set.path.name}.damaged-{self._clock.now()}")
         try:
