@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from kokubus import logs
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
-from kokubus_hub import cli_admin, cli_import, cli_sites, health
+from kokubus_hub import cli_admin, cli_import, cli_sites, cli_work, health
 from kokubus_hub.settings import Settings, load
 
 ROLES = {
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_admin.add(commands)
     cli_import.add(commands)
     cli_sites.add(commands)
+    cli_work.add(commands)
     return parser
 
 

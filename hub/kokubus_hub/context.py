@@ -19,7 +19,7 @@ from kokubus_hub.settings import Settings
 class Publisher(Protocol):
     """Who takes signed messages to the broker; raises a KokubusError if it cannot."""
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None: ...
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
