@@ -1,0 +1,157 @@
+"""Broker, hub and agents, wired together on free ports of the loopback."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+from tests.acceptance.rig.agent import ROOT, Agent
+from tests.acceptance.rig.broker import Broker
+from tests.acceptance.rig.peer import Hearer, Peer, signed
+from tests.acceptance.rig.processes import Process
+from tests.acceptance.rig.proxy import Proxy
+from tests.acceptance.rig.village import DEVICES, Village, now, site_toml
+from tests.acceptance.rig.waiting import wait_until
+
+from kokubus import wire
+from kokubus.downlinks import PolicySnapshot
+from kokubus.messages import PolicyNumber
+from kokubus.policy import fingerprint
+from kokubus.site import read_site
+from kokubus_hub import database, enrolment, models, policies
+from kokubus_hub.keys import Keyring
+from kokubus_hub.settings import Settings
+from kokubus_hub.sites.apply import apply
+
+POLICY_LIFE_MS = 72 * 3_600_000
+
+
+def prepare(folder: Path) -> None:
+    """What every network begins with: keys, certificates, tables, identities of the devices."""
+    settings = Settings(data_dir=folder / "hub")
+    enrolment.set_up(settings, now())
+    with _opened(settings) as engine:
+        database.migrate(engine)
+        _apply(engine, site_toml(deadline_ms=400, pulse_ms=5_000))
+        for device in DEVICES:
+            enrolment.enrol(settings, engine, device, None, folder / device / "identity", now())
+
+
+class Network:
+    """Parts are started by the test, in the order it is about; all end with it.
+
+    ``hub_wire`` is the listener's network. ``deadline_ms`` is the doors': long where the hub's
+    answer is what a test is about, since this machine may be slow.
+    """
+
+    def __init__(self, folder: Path, prepared: Path, *, deadline_ms: int, pulse_ms: int) -> None:
+        shutil.copytree(prepared, folder, dirs_exist_ok=True)
+        site = site_toml(deadline_ms=deadline_ms, pulse_ms=pulse_ms)
+        self.folder = folder
+        self.hub_folder = folder / "hub"
+        self._stack = ExitStack()
+        self.keyring = Keyring.load(self.hub_folder / "keys")
+        self.engine = self._stack.enter_context(_opened(Settings(data_dir=self.hub_folder)))
+        _apply(self.engine, site)
+        self.village = Village(self.engine, self.keyring)
+        self.broker = Broker(folder / "broker", self.hub_folder / "mosquitto" / "tls")
+        self._stack.callback(self.broker.process.stop)
+        self.hub_wire = Proxy(self.broker.hub_port)
+        self._stack.callback(self.hub_wire.close)
+        self.listener = self._role("listen")
+        self.agents = self._agents(site)
+
+    def close(self) -> None:
+        """End all of it."""
+        self._stack.close()
+
+    def start(self, *devices: str) -> None:
+        """Broker, listener and these agents (all)."""
+        self.broker.start()
+        self.listen()
+        for device in devices or DEVICES:
+            self.agents[device].begin()
+        for device in devices or DEVICES:
+            wait_until(self.agents[device].at_work, f"{device} to be at work")
+            wait_until(self.agents[device].linked, f"{device} to reach the broker")
+
+    def listen(self) -> None:
+        """Start the listener and wait until it has subscribed."""
+        before = self.listener.said("listening")
+        self.listener.start()
+        wait_until(lambda: self.listener.said("listening") > before, "the listener to subscribe")
+
+    def peer(self, hear: Hearer | None = None, *topics: str) -> Peer:
+        """Somebody at the hub's side of the broker; leaves with the network."""
+        peer = Peer(self.hub_folder, self.broker.hub_port, hear, *topics)
+        self._stack.callback(peer.close)
+        return peer
+
+    def give_policy(self, device: str) -> None:
+        """Publish the device's rights as they stand, and wait until it has them on its disk.
+
+        Once a device: it fetches the retained snapshot, later changes would come as deltas.
+        """
+        row = self.village.rows(models.Device, slug=device)[0]
+        with database.reading(self.engine) as connection:
+            document = policies.build(connection, row.id, now(), POLICY_LIFE_MS, self.keyring)
+        snapshot = PolicySnapshot(
+            number=PolicyNumber(1, 1),
+            sha256=fingerprint(document),
+            issued_at=now(),
+            content=document,
+        )
+        said = signed(self.keyring, device, snapshot, life_ms=POLICY_LIFE_MS)
+        self.peer().publish(wire.down_topic(device, snapshot.kind), said, retain=True)
+        stored = self.agents[device].data / "policy-age.json"
+        wait_until(
+            lambda: stored.exists() and snapshot.sha256 in stored.read_text("utf-8"),
+            f"{device} to store its policy",
+        )
+
+    def logs(self) -> Iterator[tuple[str, str]]:
+        """(name, end) of what each process said."""
+        for log in sorted(self.folder.glob("*.log")):
+            yield log.stem, log.read_text("utf-8", "replace")[-4_000:]
+
+    def _role(self, role: str) -> Process:
+        environ = {
+            "KOKUBUS_HUB_DATA_DIR": str(self.hub_folder),
+            "KOKUBUS_HUB_MQTT_PORT": str(self.hub_wire.port),
+            "KOKUBUS_HUB_MQTT_CA": str(self.hub_folder / "mosquitto" / "tls" / "ca.crt"),
+            "KOKUBUS_HUB_MQTT_CERT": str(self.hub_folder / "hub.crt"),
+            "KOKUBUS_HUB_MQTT_KEY": str(self.hub_folder / "hub.key"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = [str(Path(sys.executable).parent / "kokubus"), "hub", role]
+        process = Process(command, self.folder / f"{role}.log", environ, ROOT)
+        self._stack.callback(process.stop)
+        return process
+
+    def _agents(self, site: str) -> dict[str, Agent]:
+        sockets = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kokubus-")))
+        agents = {}
+        for device in DEVICES:
+            control, port = sockets / f"{device}.sock", self.broker.device_port
+            agents[device] = Agent(device, self.folder / device, control, port, site)
+            self._stack.callback(agents[device].close)
+        return agents
+
+
+def _apply(engine: Engine, site: str) -> None:
+    with database.writing(engine) as connection:
+        apply(connection, [read_site(site, "dorf.toml")], now())
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Engine]:
+    engine = database.engine(settings.database)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

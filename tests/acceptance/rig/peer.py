@@ -1,0 +1,89 @@
+"""Somebody else at the hub's side of the broker: who looks on, or pretends to be the hub."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from tests.acceptance.rig.village import now
+from tests.acceptance.rig.waiting import PATIENCE_S
+
+from kokubus import wire
+from kokubus.downlinks import Downlink
+from kokubus.ids import uuid7
+from kokubus.messages import Instant
+from kokubus_hub.keys import Keyring
+
+Hearer = Callable[[str, bytes], None]
+
+
+class Peer:
+    """A client with the hub's certificate; what it subscribed to is handed to ``hear``."""
+
+    def __init__(self, hub: Path, port: int, hear: Hearer | None = None, *topics: str) -> None:
+        self._hear = hear
+        self._topics = topics
+        self._ready = threading.Event()
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2,
+            f"hub:peer-{os.urandom(4).hex()}",
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
+        authority = hub / "mosquitto" / "tls" / "ca.crt"
+        client.tls_set(str(authority), str(hub / "hub.crt"), str(hub / "hub.key"))
+        client.on_connect = self._connected
+        client.on_subscribe = lambda *_: self._ready.set()
+        client.on_message = self._heard
+        client.connect("127.0.0.1", port)
+        client.loop_start()
+        assert self._ready.wait(PATIENCE_S), "a peer could not connect to the broker"
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """QoS 1, and the broker has it; not to be called by ``hear``."""
+        said = self._client.publish(topic, payload, qos=1, retain=retain)
+        said.wait_for_publish(PATIENCE_S)
+
+    def answer(self, topic: str, payload: bytes) -> None:
+        """QoS 1, from within ``hear``."""
+        self._client.publish(topic, payload, qos=1)
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected(self, client: Client, *_: Any) -> None:
+        if self._topics:
+            client.subscribe([(topic, 1) for topic in self._topics])
+        else:
+            self._ready.set()
+
+    def _heard(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if self._hear is not None:
+            self._hear(message.topic, bytes(message.payload))
+
+
+def signed(
+    keyring: Keyring,
+    device: str,
+    message: Downlink,
+    *,
+    at: Instant | None = None,
+    life_ms: int = 600_000,
+) -> bytes:
+    """A message as the hub signs it, said at ``at`` (now)."""
+    at = now() if at is None else at
+    return wire.encode_down(
+        message,
+        device=device,
+        message_id=uuid7(at, os.urandom(10)),
+        at=at,
+        expires_at=at + life_ms,
+        kid=keyring.kid,
+        signer=keyring.signing,
+    )
