@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from threading import Condition
 from uuid import uuid4
 
@@ -52,6 +53,12 @@ class Numbers:
             if epoch == self._own:
                 return self._pop() if self._free else None
             return self._count_up(epoch) if epoch in self._last else None
+
+    def put_back(self, epoch: str, numbers: Sequence[int]) -> None:
+        """Numbers that were taken and after all not used."""
+        with self._changed:
+            if epoch == self._own:
+                self._free.extendleft((number, number) for number in reversed(numbers))
 
     def withdraw(self) -> tuple[tuple[int, int], ...]:
         """Take back what was granted and not used; later numbers are of the passing epoch."""

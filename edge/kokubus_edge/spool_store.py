@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,8 @@ class Batch:
     """What one commit writes.
 
     ``seen``: numbers that have been used, by epoch, spooled or not; ``gone``: receipted ones.
-    ``commands``: (id, its expiry). ``reserve``: whether a block of numbers is wanted.
+    ``commands``: (id, its expiry). ``reserve``: whether a block of numbers is wanted. ``draw``
+    gives an unused number of the own epoch for what the store itself has to declare.
     """
 
     letters: Sequence[Letter] = ()
@@ -57,6 +58,7 @@ class Batch:
     gone: Mapping[str, Ranges] = field(default_factory=dict)
     commands: Sequence[tuple[str, Instant]] = ()
     reserve: bool = False
+    draw: Callable[[], int | None] = lambda: None
     now: Instant = 0
 
 
@@ -122,7 +124,7 @@ class Store:
             self._account(batch.seen)
             self._forget(batch.gone)
             fresh = self._execute(batch.commands, batch.now)
-            thinned = self._thin()
+            thinned = self._thin(batch.draw)
             granted = self._reserve() if batch.reserve else None
             total = self._total()
         self.total = total
@@ -175,7 +177,7 @@ class Store:
             self._prune()
             if not any(ledger.own for ledger in self._ledgers.values()):
                 self._open_epoch(str(uuid4()), own=True)
-            self._drop(self._ledgers[self.epoch].missing(), "unused")
+            self._drop(self._ledgers[self.epoch].missing(), "unused", lambda: None)
             return self._reserve()
 
     def _prune(self) -> None:
@@ -219,25 +221,32 @@ class Store:
             for name, until in commands
         ]
 
-    def _thin(self) -> int:
+    def _thin(self, draw: Callable[[], int | None]) -> int:
         over = self._total() - self._limit
         if over <= 0:
             return 0
         base = self._ledgers[self.epoch].id << _SHIFT
         lost = thin(self._db, (base, base + (1 << _SHIFT)), max(over, self._limit // 20))
         for kind, keys in lost.items():
-            self._drop([(first - base, last - base) for first, last in keys], kind)
+            self._drop([(first - base, last - base) for first, last in keys], kind, draw)
         return sum(keys.count for keys in lost.values())
 
-    def _drop(self, pairs: Sequence[tuple[int, int]], lost: str) -> None:
-        """Declare numbers of the own epoch, under numbers nobody else was granted."""
+    def _drop(
+        self, pairs: Sequence[tuple[int, int]], lost: str, draw: Callable[[], int | None]
+    ) -> None:
+        """Declare numbers of the own epoch, under the next number of all.
+
+        That is a drawn one, or the first beyond the reserved where those are used up: any
+        other would leave a gap behind it, and gaps alarm.
+        """
         ledger = self._ledgers[self.epoch]
         for start in range(0, len(pairs), RANGES_A_FACT):
             chunk = pairs[start : start + RANGES_A_FACT]
-            ledger.reserved += 1
-            for first, last in (*chunk, (ledger.reserved, ledger.reserved)):
+            seq = draw() or ledger.reserved + 1
+            ledger.reserved = max(ledger.reserved, seq)
+            for first, last in (*chunk, (seq, seq)):
                 ledger.accounted.add_range(first, last)
-            self._insert([self._declare(self.epoch, ledger.reserved, chunk, lost)])
+            self._insert([self._declare(self.epoch, seq, chunk, lost)])
 
     def _reserve(self) -> tuple[int, int]:
         ledger = self._ledgers[self.epoch]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -141,7 +142,9 @@ class Worker:
         try:
             self.writing_since = self._clock.mono()
             store = self._store or self._open()
-            self._written(store, store.write(self._batch()))
+            with self._drawing(store.epoch) as draw:
+                written = store.write(self._batch(draw))
+            self._written(store, written)
         except (sqlite3.Error, OSError) as error:
             self._failed(error)
         finally:
@@ -154,12 +157,29 @@ class Worker:
         self._numbers.grant(store.epoch, *store.granted)
         return store
 
-    def _batch(self) -> Batch:
+    @contextmanager
+    def _drawing(self, epoch: str) -> Iterator[Callable[[], int | None]]:
+        """Numbers drawn for a commit that fails are used by the next."""
+        drawn: list[int] = []
+
+        def draw() -> int | None:
+            seq = self._numbers.take_in(epoch)
+            drawn.extend([] if seq is None else [seq])
+            return seq
+
+        try:
+            yield draw
+        except BaseException:
+            self._numbers.put_back(epoch, drawn)
+            raise
+
+    def _batch(self, draw: Callable[[], int | None]) -> Batch:
         return Batch(
             letters=list(self._unkept.values()),
             seen=self._seen,
             gone=self._gone,
             commands=self._commands,
+            draw=draw,
             reserve=self._numbers.left <= self._set.sizes.block // 2,
             now=self._clock.now(),
         )
