@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kokubus.case import Case, case_of, timeless
 from kokubus.decision import Decision, Detail, Moment, Reason, State, Step, Tap
-from kokubus.messages import PolicyNumber, Side
+from kokubus.messages import Instant, PolicyNumber, Side
 from kokubus.rights import (
     AntiPassback,
     DoorRules,
@@ -195,22 +195,25 @@ def _entitled(case: Case) -> _Verdict | None:
 def _nearest(case: Case) -> _Verdict:
     if not case.now.trusted:
         return _deny(Reason.CLOCK_UNTRUSTED)
-    here = dict(pair for kind in RightKind for pair in case.rights_here(kind))
-    found = [_distance(case, window) for right in here.values() for window in case.widened(right)]
-    others = [right for key, right in case.rights if key not in here and right.rooms]
-    elsewhere = [right for right in others if case.holds(right)]
+    found = [window for _, right in case.here for window in case.widened(right)]
+    elsewhere = [right for right in case.elsewhere() if case.holds(right)]
     booked = [right for right in elsewhere if right.kind is RightKind.BOOKED]
     if booked or (elsewhere and not found):
         return _deny(Reason.WRONG_PLACE, where=(booked or elsewhere)[0].rooms[0])
-    return min(found, key=lambda pair: pair[0])[1] if found else _deny(Reason.NO_BOOKING)
+    return _missed(found, case.now.at) if found else _deny(Reason.NO_BOOKING)
 
 
-def _distance(case: Case, window: Window) -> tuple[tuple[int, bool], _Verdict]:
-    """How far off a window is, what lies ahead before what is over, and the reason for it."""
-    (start, end), at = window, case.now.at
+def _missed(windows: list[Window], at: Instant) -> _Verdict:
+    """The nearest window; of two as near, the one that lies ahead."""
+    start, end = min(windows, key=lambda window: _distance(window, at))
     if at < start:
-        return (start - at, False), _deny(Reason.TOO_EARLY, **{"from": start})
-    return (at - end, True), _deny(Reason.TOO_LATE, since=end)
+        return _deny(Reason.TOO_EARLY, **{"from": start})
+    return _deny(Reason.TOO_LATE, since=end)
+
+
+def _distance(window: Window, at: Instant) -> tuple[int, bool]:
+    start, end = window
+    return (start - at, False) if at < start else (at - end, True)
 
 
 _ORDER: tuple[tuple[str, Callable[[Case], _Verdict | None]], ...] = (

@@ -21,6 +21,7 @@ class Case:
     rules: DoorRules | None
     badge: BadgeRules | None
     rights: list[tuple[str, Right]]
+    here: list[tuple[str, Right]]
     flags: list[str] = field(default_factory=list)
 
     @property
@@ -37,20 +38,22 @@ class Case:
 
     def rights_here(self, kind: RightKind) -> Iterator[tuple[str, Right]]:
         """The member's rights of this kind to a room behind the door."""
+        return (pair for pair in self.here if pair[1].kind is kind)
+
+    def elsewhere(self) -> Iterator[Right]:
+        """The member's rights to other rooms."""
         rooms = self.door.rooms
-        for key, right in self.rights:
-            if right.kind is kind and not set(right.rooms).isdisjoint(rooms):
-                yield key, right
+        return (right for _, right in self.rights if right.rooms and not _meet(right.rooms, rooms))
 
     def margins(self, right: Right) -> tuple[int, int]:
         """The door's lead and grace, where they apply to the right."""
         plain = right.exact or right.kind is not RightKind.BOOKED
         return (0, 0) if plain else (self.door.lead_ms, self.door.grace_ms)
 
-    def widened(self, right: Right) -> Iterator[Window]:
+    def widened(self, right: Right) -> list[Window]:
         """The right's windows, each from lead before to grace after."""
         lead, grace = self.margins(right)
-        return ((start - lead, end + grace) for start, end in self.policy.windows_of(right))
+        return [(start - lead, end + grace) for start, end in self.policy.windows_of(right)]
 
     def holds(self, right: Right) -> bool:
         """Whether the right is in force now, as far as the clock can be believed."""
@@ -80,7 +83,12 @@ def case_of(policy: Policy, state: State, tap: Tap, now: Moment) -> Case:
     )
     if not known:
         raise TypeError("the policy is malformed")
-    return Case(policy, state, tap, now, rules, badge, rights)
+    here = [pair for pair in rights if _meet(pair[1].rooms, rules.rooms)] if rules else []
+    return Case(policy, state, tap, now, rules, badge, rights, here)
+
+
+def _meet(rooms: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    return not set(rooms).isdisjoint(others)
 
 
 def timeless(badge: BadgeRules) -> bool:

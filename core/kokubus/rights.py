@@ -132,8 +132,8 @@ class Policy:
         """(right id, right) of this member; empty if there is none."""
         return self._by_member.get(member, []) if member else []
 
-    def windows_of(self, right: Right) -> Iterator[Window]:
-        """Each window in which the right holds; a right without any bound yields nothing.
+    def windows_of(self, right: Right) -> list[Window]:
+        """Each window in which the right holds; a right without any bound has none.
 
         A schedule the policy does not contain bounds the right to never, and a window that
         ends before it starts is none.
@@ -142,7 +142,7 @@ class Policy:
         if right.schedule is not None:
             scheduled = self.content.schedules.get(right.schedule, ())
             windows = scheduled if windows is None else tuple(_overlaps(windows, scheduled))
-        return ((start, end) for start, end in windows or () if start < end)
+        return [(start, end) for start, end in windows or () if start < end]
 
 
 def unbounded(right: Right) -> bool:
