@@ -54,7 +54,8 @@ _CATCH_UP = (
     )
     .values(applied_change=_POLICY.c.change_id)
 )
-_NEWEST = select(func.max(_POLICY.c.id)).where(_POLICY.c.device_id == _DEVICE.c.id)
+_NEWER = _POLICY.alias("newer")
+_NEWEST = select(func.max(_NEWER.c.id)).where(_NEWER.c.device_id == _DEVICE.c.id)
 _UNCONFIRMED = (
     select(
         _DEVICE.c.id,
@@ -63,7 +64,7 @@ _UNCONFIRMED = (
         _DEVICE.c.status_at,
         _POLICY.c.issued_at,
     )
-    .join_from(_DEVICE, _POLICY, _POLICY.c.id == _NEWEST.scalar_subquery())
+    .join_from(_DEVICE, _POLICY, _POLICY.c.id == _NEWEST)
     .where(
         _DEVICE.c.revoked_at.is_(None),
         _DEVICE.c.applied_sha256.is_(None) | (_DEVICE.c.applied_sha256 != _POLICY.c.sha256),
