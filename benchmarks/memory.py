@@ -31,7 +31,7 @@ def run(quick: bool) -> list[Metric]:
         port = stack.enter_context(rig.broker(folder))
         hub = stack.enter_context(rig.role(folder, port, "run"))
         agent = stack.enter_context(rig.agent(_settings(folder, network, device, port)))
-        rig.wait(lambda: _has_policy(network, device), "the agent to apply its policy")
+        rig.wait(lambda: _has_policy(network, device), "the agent to apply its policy", 60)
         time.sleep(2 if quick else 20)
         agent_mb, hub_mb = rig.rss_mb(agent.pid), rig.pss_mb(rig.family(hub.pid))
         network.engine.dispose()

@@ -25,6 +25,10 @@ max_queued_messages 100000
 max_inflight_messages 4000
 """
 KOKUBUS = str(Path(sys.executable).with_name("kokubus"))
+_AS_ON_A_DEVICE = """import sys
+sys.modules["rich"] = None  # structlog loads it where it is: beside import-linter, on no device
+from kokubus_cli.main import main
+sys.exit(main(sys.argv[1:]))"""
 _ECHO = "import sys; from benchmarks.rig import echo; echo(int(sys.argv[1]))"
 
 
@@ -75,7 +79,7 @@ def role(folder: Path, port: int, name: str) -> Iterator[subprocess.Popen[bytes]
 @contextmanager
 def agent(settings: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`kokubus edge run` of a simulated device."""
-    command = [KOKUBUS, "edge", "run", "--config", str(settings)]
+    command = [sys.executable, "-c", _AS_ON_A_DEVICE, "edge", "run", "--config", str(settings)]
     environ = {"GPIOZERO_PIN_FACTORY": "mock"}
     with _process(command, settings.with_name("agent.log"), environ) as process:
         yield process
