@@ -72,13 +72,22 @@ class Step:
     do: Callable[[Instant], None]
     period_ms: int
     due: Instant = 0
+    failing: str = ""
 
-    def turn(self, now: Instant) -> None:
-        """Do it if it is time to; a clock that was set back delays nothing."""
+    def turn(self, now: Instant) -> bool:
+        """Do it if it is time to; False if it failed. A clock set back delays nothing."""
         if now < self.due <= now + self.period_ms:
-            return
+            return True
         self.due = now + self.period_ms
-        attempt(self.name, self.do, now)
+        try:
+            self.do(now)
+        except Exception as error:  # one step's trouble is not the others'
+            if self.failing != repr(error):
+                log.exception("step_failed", step=self.name)
+            self.failing = repr(error)
+            return False
+        self.failing = ""
+        return True
 
 
 class Work:
@@ -96,7 +105,8 @@ class Work:
             publisher,
             settings.policy_horizon_hours * HOUR_MS,
         )
-        self._follow = True
+        self._behind = True
+        self._follow = Step("follow", self.delivery.follow, 0)
         self._steps = (
             Step("keep_up", self.delivery.keep_up, 0),
             Step("repair", self.delivery.repair, 5_000),
@@ -109,8 +119,8 @@ class Work:
 
     def turn(self, now: Instant, *, moved: bool) -> None:
         """One turn; a change that could not be followed is followed at the next."""
-        if moved or self._follow:
-            self._follow = not attempt("follow", self.delivery.follow, now)
+        if moved or self._behind:
+            self._behind = not self._follow.turn(now)
         for step in self._steps:
             step.turn(now)
 
@@ -124,16 +134,6 @@ class Work:
     def _forget(self, now: Instant) -> None:
         with database.writing(self._engine) as connection:
             replay.forget_snapshots(connection, now)
-
-
-def attempt(name: str, do: Callable[[Instant], None], now: Instant) -> bool:
-    """Whether the step went well; what went wrong is in the log."""
-    try:
-        do(now)
-    except Exception:  # one step's trouble is not the others'
-        log.exception("step_failed", step=name)
-        return False
-    return True
 
 
 def wall_clock() -> Instant:
