@@ -8,7 +8,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from kokubus.errors import KokubusError
@@ -76,11 +77,23 @@ def _start(given: argparse.Namespace) -> int:
 
     here = folder(os.environ, given.dir)
     began = time.monotonic()
-    with taken(here, keep=given.keep):
-        logging.basicConfig(
-            filename=here.log / "people.log", format="%(asctime)s %(message)s", level=logging.INFO
-        )
+    with taken(here, keep=given.keep), _diary(here.log / "people.log"):
         return show(here, given, began, prefix=_prefix(here))
+
+
+@contextmanager
+def _diary(path: Path) -> Iterator[None]:
+    """What the simulated people do, in a log of their own."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger(__package__)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
 
 
 def _prefix(here: Folder) -> str:

@@ -58,11 +58,12 @@ class Member(threading.Thread):
             try:
                 self._visit()
             except ControlError as error:
-                log.warning("%s: %s", self.name, error)
+                if not self._ending.is_set():
+                    log.warning("%s: %s", self.name, error)
                 self._pass(self._habit.pause)
 
     def _visit(self) -> None:
-        if not self._village.enter(self._person.uid, self._person.room):
+        if not self._enter():
             self._pass(self._habit.retry)
             return
         left = self._random.expovariate(1 / self._habit.stay)
@@ -78,9 +79,14 @@ class Member(threading.Thread):
         self._village.leave(self._person.room)
         self._pass(self._habit.pause)
         while not self._ending.is_set():
-            if self._village.enter(self._person.uid, self._person.room):
+            if self._enter():
                 return
             self._pass(self._habit.retry)
+
+    def _enter(self) -> bool:
+        entered = self._village.enter(self._person.uid, self._person.room)
+        log.info("%s %s %s", self.name, "is in" if entered else "is not let in", self._person.room)
+        return entered
 
     def _pass(self, mean: float) -> float:
         """Let about ``mean`` seconds of one's own time go by; how many they were."""

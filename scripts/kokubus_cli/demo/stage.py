@@ -65,16 +65,17 @@ def raised(
     _need_mosquitto()
     ports = _free_ports(port)
     with ExitStack() as stack:
-        processes = stack.enter_context(Processes(here.log))
         sites = prepare.lay_out_sites(here)
+        # entered first to be left last: agents say good-bye over it
+        targets = {site.id: ports.devices for site in sites}
+        networks = stack.enter_context(Networks(targets, here.orders))
+        processes = stack.enter_context(Processes(here.log))
         settings = prepare.lay_out_hub(here, ports, clock())
         _start_broker(here, processes)
         engine = database.engine(settings.database)
         stack.callback(engine.dispose)
         token = prepare.fill(settings, engine, sites, cast, clock)
         _start_hub(here, processes)
-        orders = {site.id: ports.devices for site in sites}
-        networks = stack.enter_context(Networks(orders, here.orders))
         stage = Stage(here, settings, engine, sites, processes, token)
         _start_agents(stage, networks.ports, clock())
         prepare.register(here, sites, cast)
