@@ -213,4 +213,7 @@ class Link:
         if message.topic == self._policy_topic:
             self._policy_wanted = False
             client.unsubscribe(self._policy_topic)
-        self._receive(message.topic, bytes(message.payload))
+        try:
+            self._receive(message.topic, bytes(message.payload))
+        except Exception:  # unacknowledged it would come again at every reconnection
+            log.exception("downlink_failed", topic=message.topic)
