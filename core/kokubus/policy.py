@@ -41,9 +41,14 @@ def content_of(document: Document) -> Content:
 
 
 def fingerprint(document: Document) -> str:
-    """SHA-256 of the document's canonical encoding, as 64 hex digits; a section may be absent."""
+    """SHA-256 of the document's one encoding, as 64 hex digits."""
+    return sha256(encoded(document)).hexdigest()
+
+
+def encoded(document: Document) -> bytes:
+    """The one encoding of a document: canonical JSON; an empty section is an absent one."""
     filled = {section: entries for section, entries in document.items() if entries}
-    return sha256(wire.canonical(filled)).hexdigest()
+    return wire.canonical(filled)
 
 
 def diff(

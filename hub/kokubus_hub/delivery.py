@@ -15,10 +15,9 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine, bindparam, select
 
-from kokubus import wire
 from kokubus.downlinks import Downlink
 from kokubus.messages import Instant
-from kokubus.policy import Document
+from kokubus.policy import encoded
 from kokubus_hub import changes, issuing, models
 from kokubus_hub.database import reading, writing
 from kokubus_hub.issuing import Issued, Seal
@@ -162,7 +161,7 @@ class Delivery:
                 log.exception("policy_not_built", site=site)
                 self._retry_at |= dict.fromkeys(of_site, now + RETRY_MS)
                 continue
-            texts |= {device: _text(document) for device, document in built.items()}
+            texts |= {device: encoded(document).decode() for device, document in built.items()}
         return texts
 
     def _issue(self, texts: Mapping[int, str], change: int, now: Instant) -> None:
@@ -224,9 +223,3 @@ def _report(sent: Future[None]) -> None:
     error = sent.exception()
     if error is not None:
         log.warning("policy_not_sent", error=str(error))
-
-
-def _text(document: Document) -> str:
-    """What `policy.fingerprint` hashes: the canonical encoding without empty sections."""
-    filled = {section: entries for section, entries in document.items() if entries}
-    return wire.canonical(filled).decode()

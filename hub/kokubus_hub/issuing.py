@@ -55,7 +55,7 @@ _CATCH_UP = (
     .values(applied_change=_POLICY.c.change_id)
 )
 _NEWER = _POLICY.alias("newer")
-_NEWEST = select(func.max(_NEWER.c.id)).where(_NEWER.c.device_id == _DEVICE.c.id)
+_NEWEST = select(func.max(_NEWER.c.id)).where(_NEWER.c.device_id == _DEVICE.c.id).scalar_subquery()
 _UNCONFIRMED = (
     select(
         _DEVICE.c.id,
@@ -113,7 +113,7 @@ def issue(
 ) -> Issued | None:
     """Keep a document that goes up to ``change`` as the device's policy, if it differs.
 
-    ``text`` is its canonical encoding. None if the device's policy says the same: it then goes
+    ``text`` is `policy.encoded`. None if the device's policy says the same: it then goes
     up to ``change`` as well. To be called in a writing transaction.
     """
     digest = sha256(text.encode()).hexdigest()  # `policy.fingerprint`, of text we have anyway
