@@ -86,6 +86,7 @@ class PolicyStore:
             self._held = self._file.read()
         except UNREADABLE as error:
             self._refuse_file(error)
+        self._guarded(self._remember)  # or the next of many quick boots would not add up
         return self.policy
 
     def take(self, down: Down) -> None:
