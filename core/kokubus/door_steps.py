@@ -100,8 +100,7 @@ def unlock(door: Door, now: Now) -> Reaction:
     if door.free:
         return door, []
     pulse = door.spec.pulse_ms
-    until = now.mono + pulse + CONTACT_LAG_MS
-    return replace(door, drawn_until=max(until, door.drawn_until or until)), [Unlock(pulse)]
+    return replace(door, drawn_until=now.mono + pulse + CONTACT_LAG_MS), [Unlock(pulse)]
 
 
 def _supersede(door: Door, opening: Opening, now: Now) -> Reaction:

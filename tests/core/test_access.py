@@ -300,6 +300,18 @@ def test_a_right_of_which_no_window_is_left_never_holds(kind: RightKind) -> None
     assert ask(replace(BOOKED, kind=kind, windows=())).reason == Reason.NO_BOOKING
 
 
+def test_of_two_rights_that_hold_the_first_by_name_is_told_whatever_their_order() -> None:
+    one, other = replace(STANDING, rooms=("hall",)), replace(STANDING, rooms=("hall", "studio"))
+    for rights in ({"r1": one, "r2": other}, {"r2": other, "r1": one}):
+        content = Content(doors={"front": DOOR}, badges={"card": BADGE}, rights=rights)
+        assert decide(Policy(content), UNKNOWN, TAP, MOMENT).right == "r1"
+
+
+def test_a_schedule_without_a_name_is_a_bound_all_the_same() -> None:
+    nameless = replace(STANDING, windows=((START, END),), schedule="")
+    assert ask(nameless).reason == Reason.NO_BOOKING
+
+
 def test_a_window_that_ends_before_it_starts_is_none() -> None:
     backwards = replace(BOOKED, windows=((NOW + MIN, NOW - MIN), (NOW, NOW)))
     assert ask(backwards).reason == Reason.NO_BOOKING

@@ -692,7 +692,7 @@ class Witness:
         return happening.fresh and now.trusted and now.at < happening.expires_at and not lockdown
 
 
-@settings(trying, max_examples=150)
+@settings(trying, max_examples=120)
 @given(specs, scenes)
 def test_the_bolt_moves_for_nothing_but_a_reason(
     spec: DoorSpec, scene: list[tuple[str, int, int, str]]

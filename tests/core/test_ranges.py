@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.strategies import trying
 
 from kokubus.ranges import Ranges
 
 numbers = st.integers(1, 40)
-pairs = st.tuples(numbers, numbers).map(lambda pair: (min(pair), max(pair)))
+pairs = st.tuples(numbers, st.integers(0, 3)).map(lambda pair: (pair[0], sum(pair)))
 steps = st.lists(numbers | pairs, max_size=30)
 
 
@@ -20,7 +20,7 @@ def expanded(ranges: Ranges) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
-@trying
+@settings(trying, max_examples=200)
 @given(steps)
 def test_ranges_are_the_set_of_what_was_added(added: list[int | tuple[int, int]]) -> None:
     ranges, model = Ranges(), set[int]()
@@ -36,7 +36,7 @@ def test_ranges_are_the_set_of_what_was_added(added: list[int | tuple[int, int]]
     assert all((number in ranges) is (number in model) for number in range(45))
 
 
-@trying
+@settings(trying, max_examples=200)
 @given(st.lists(pairs, max_size=20))
 def test_ranges_are_sorted_disjoint_and_as_few_as_possible(added: list[tuple[int, int]]) -> None:
     ranges = Ranges(added)
@@ -47,7 +47,7 @@ def test_ranges_are_sorted_disjoint_and_as_few_as_possible(added: list[tuple[int
     assert ranges == Ranges(reversed(parts))
 
 
-@trying
+@settings(trying, max_examples=200)
 @given(st.lists(pairs, max_size=20))
 def test_gaps_are_what_is_missing_in_between(added: list[tuple[int, int]]) -> None:
     ranges = Ranges(added)
@@ -55,6 +55,11 @@ def test_gaps_are_what_is_missing_in_between(added: list[tuple[int, int]]) -> No
     there = expanded(ranges)
     between = set(range(min(there), max(there) + 1)) if there else set()
     assert gaps == between - there
+
+
+@pytest.mark.parametrize("added", [[(1, 2), (3, 4)], [(3, 4), (1, 2)], [(1, 1), (3, 4), (2, 2)]])
+def test_neighbours_become_one(added: list[tuple[int, int]]) -> None:
+    assert list(Ranges(added)) == [(1, 4)]
 
 
 def test_an_endless_run_stays_one_range() -> None:
