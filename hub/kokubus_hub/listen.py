@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import ssl
 import time
 from collections.abc import Callable
 from random import uniform
@@ -24,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from kokubus import wire
 from kokubus_hub import database, health
 from kokubus_hub.broker import Broker, no_delay
+from kokubus_hub.buffered import BufferedClient
 from kokubus_hub.intake import Intake
 from kokubus_hub.keys import Keyring
 from kokubus_hub.settings import Settings
@@ -96,8 +96,8 @@ class Listener:
                 pause = min(2 * pause, RECONNECT_S[1])
         self._client.disconnect()
 
-    def _made(self, client_id: str) -> Client:
-        client = Client(
+    def _made(self, client_id: str) -> BufferedClient:
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -116,6 +116,7 @@ class Listener:
     def _connected(self) -> bool:
         try:
             self._client.connect(self._broker.host, self._broker.port, keepalive=20)
+            self._client.flush()
         except OSError as error:
             log.warning("broker_unreachable", host=self._broker.host, error=str(error))
             return False
@@ -139,19 +140,28 @@ class Listener:
                 break
             if self._held:
                 self._take()
-            if self._client.want_write():
-                self._client.loop_write()
             if time.monotonic() - missed > 1:
                 self._beat()
                 self._client.loop_misc()
                 missed = time.monotonic()
+            if not self._written():
+                break
         self._held.clear()  # not acknowledged: the devices send it again
 
     def _ready(self, sock: Any) -> bool:
-        if _buffered(sock):
+        if sock.pending():
             return True
-        writes = [sock] if self._client.want_write() else []
-        return bool(select.select([sock], writes, [], IDLE_S)[0])
+        return bool(select.select([sock], [], [], IDLE_S)[0])
+
+    def _written(self) -> bool:
+        """Send what this turn had to say; False when the connection is gone."""
+        try:
+            self._client.flush()
+        except OSError as error:
+            log.warning("broker_lost", error=str(error))
+            self._client.loop_misc()
+            return False
+        return True
 
     def _read(self, sock: Any) -> bool:
         """Read until nothing is there or a batch is full; False when the connection is gone.
@@ -162,7 +172,7 @@ class Listener:
             if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 log.warning("broker_lost")
                 return False
-            if not _buffered(sock) and not select.select([sock], [], [], 0)[0]:
+            if not sock.pending() and not select.select([sock], [], [], 0)[0]:
                 return True
         return True
 
@@ -174,8 +184,3 @@ class Listener:
             if message.qos:
                 self._client.ack(message.mid, message.qos)
         self._held.clear()
-
-
-def _buffered(sock: Any) -> bool:
-    """Whether TLS holds decrypted bytes that `select` cannot see."""
-    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
