@@ -21,7 +21,7 @@ from tests.edge.simulated_device import (
     settings,
 )
 
-from kokubus.happenings import ContactOpened
+from kokubus.happenings import ContactOpened, Unlock
 from kokubus.messages import Side
 from kokubus_edge.simulate.pins import SimulatedPins
 from kokubus_edge.simulate.site import SimulationError, attach
@@ -54,6 +54,13 @@ def test_a_badge_that_may_not_moves_nothing(house: Device) -> None:
     assert (answer.granted, answer.reason, answer.opened) == (False, "no_booking", False)
     assert house.pins.edges == []
     assert ContactOpened not in house.of(FRONT)
+
+
+def test_a_door_drawn_for_somebody_else_is_not_opened_for_the_next(house: Device) -> None:
+    house.hardware.perform(FRONT, Unlock(60_000))
+    with house.simulation.at(FRONT) as door:
+        assert not house.simulation.tap(door, STRANGER).opened
+        assert house.simulation.tap(door, GUEST).opened
 
 
 def test_each_door_has_a_chip_of_its_own(house: Device) -> None:

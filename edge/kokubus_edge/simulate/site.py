@@ -38,7 +38,11 @@ class SimulationError(KokubusError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a door did about a badge. ``ms``: from badge in the field to bolt or red light."""
+    """What a door did about a badge.
+
+    ``ms``: from the badge in the field to bolt or red light. ``opened``: granted, and the bolt is
+    drawn; a denied badge at a door still drawn for somebody else is not ``opened``.
+    """
 
     door: str
     tap: str
@@ -117,7 +121,7 @@ class Simulation:
             reason=enforced.reason,
             by=enforced.by,
             ms=took,
-            opened=wires.unlocked(self._pins, door),
+            opened=enforced.granted and wires.unlocked(self._pins, door),
         )
 
     def walk_through(self, door: Door, seconds: float = WALK_S) -> None:
