@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from kokubus.messages import Instant
 from kokubus_hub import health, problems
 from kokubus_hub.bookings import views as bookings
+from kokubus_hub.broker import Broker
 from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import engine as engine_for
 from kokubus_hub.doors import views as doors
@@ -27,6 +28,8 @@ from kokubus_hub.live import views as live
 from kokubus_hub.live.feed import Feed
 from kokubus_hub.pages import Static, page
 from kokubus_hub.people import views as people
+from kokubus_hub.problems import Problem
+from kokubus_hub.publisher import Publisher as MqttPublisher
 from kokubus_hub.security import SecurityHeaders
 from kokubus_hub.settings import Settings
 from kokubus_hub.sign_in import views as sign_in
@@ -35,8 +38,8 @@ from kokubus_hub.sites import views as sites
 SHUTDOWN_S = 2
 ABOUT = """Sites, doors, people, bookings and events of a KoKubus network.
 
-Send an API token as `Authorization: Bearer ...`, or use it from a signed-in browser with the
-page's CSRF token in `X-CSRF-Token`. Every error is `application/problem+json` with a sentence
+Send an API token as "Authorization: Bearer ...", or call it from a signed-in browser with the
+page's token in X-CSRF-Token. Every error is application/problem+json with a sentence
 that says what to do. Instants are ISO 8601 in UTC.
 """
 
@@ -57,7 +60,7 @@ def create_app(
     hub = Hub(settings, engine, keyring, now, publisher)
     beat = partial(health.beat, settings, "serve")
     feed = Feed(engine, partial(board.read, hub), live.fragments, beat)
-    app = FastAPI(
+    app = _App(
         title="KoKubus",
         version=version("kokubus"),
         description=ABOUT,
@@ -74,12 +77,14 @@ def create_app(
     return app
 
 
-def serve(settings: Settings, publisher: Publisher | None = None) -> None:
+def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; open pages are told to come back."""
+    keyring = Keyring.load(settings.keys_dir)
     engine = engine_for(settings.database)
-    app = create_app(settings, engine, Keyring.load(settings.keys_dir), publisher)
     try:
-        _Server(configuration(app, settings)).run()
+        with MqttPublisher(Broker.of(settings), "hub:serve") as publisher:
+            app = create_app(settings, engine, keyring, publisher)
+            _Server(configuration(app, settings)).run()
     finally:
         engine.dispose()
 
@@ -93,16 +98,26 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         server_header=False,
+        ws="none",
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
 
 
+class _App(FastAPI):
+    """Says in its OpenAPI what every error looks like."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+        return schema
+
+
 class _Server(uvicorn.Server):
-    """Ends the open streams at once, which otherwise would hold the process for seconds."""
+    """Ends the open streams, which otherwise would hold the process for seconds."""
 
     def handle_exit(self, sig: int, frame: object) -> None:
         app = cast("FastAPI", self.config.app)
-        app.state.feed.close()
+        app.state.feed.ask_to_end()
         super().handle_exit(sig, frame)  # type: ignore[arg-type]  # a frame, whatever its type
 
 
@@ -113,7 +128,6 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         feed.close()
-        feed.join()
 
 
 def _mount(app: FastAPI) -> None:

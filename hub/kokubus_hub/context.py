@@ -17,9 +17,16 @@ from kokubus_hub.settings import Settings
 
 
 class Publisher(Protocol):
-    """Who takes signed messages to the broker; raises a KokubusError if it cannot."""
+    """Who takes messages to the broker (`kokubus_hub.publisher`), or raises a KokubusError.
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> object: ...
+    ``life_s`` is how long the broker keeps a message for a device that is away.
+    """
+
+    def publish(
+        self, topic: str, payload: bytes, retain: bool = False, life_s: int | None = None
+    ) -> object:
+        """Publish at QoS 1."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

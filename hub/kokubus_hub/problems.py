@@ -15,6 +15,8 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from kokubus.errors import KokubusError
+from kokubus_hub.i18n import words
+from kokubus_hub.pages import language_of
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -38,9 +40,10 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] | None = None
 
 
+_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "What is wrong and what to do", "content": {MEDIA_TYPE: {}}},
-    "5XX": {"description": "The hub cannot do this now", "content": {MEDIA_TYPE: {}}},
+    "4XX": {"description": "What is wrong and what to do", "content": _CONTENT},
+    "5XX": {"description": "The hub cannot do this now", "content": _CONTENT},
 }
 """For OpenAPI: every operation may answer so."""
 
@@ -76,10 +79,16 @@ def answer(
     )
 
 
-def _ours(_request: Request, error: Exception) -> JSONResponse:
+def _ours(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ProblemError):
-        return answer(error.status, str(error), headers=error.headers)
+        return answer(error.status, _said(request, error), headers=error.headers)
     return answer(422, str(error))
+
+
+def _said(request: Request, error: ProblemError) -> str:
+    """In the reader's language; programs, which name none, read English."""
+    named = "Accept-Language" in request.headers
+    return words(language_of(request)).say(str(error)) if named else str(error)
 
 
 def _http(_request: Request, error: Exception) -> JSONResponse:
@@ -105,5 +114,6 @@ def _database(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _unforeseen(request: Request, error: Exception) -> JSONResponse:
-    log.error("unforeseen", path=request.url.path, error=type(error).__name__, exc_info=error)
+    route = getattr(request.scope.get("route"), "path", None)  # an address may hold a token
+    log.error("unforeseen", route=route, error=type(error).__name__)
     return answer(500, "The hub made a mistake; its log says which. Nothing was changed.")

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kokubus_hub.context import Hub, HubOf, hub_of
 from kokubus_hub.database import session_reading
+from kokubus_hub.i18n import marked as _
 from kokubus_hub.people import service as people
 from kokubus_hub.people.service import Started, Who
 from kokubus_hub.problems import ProblemError
@@ -119,7 +120,7 @@ def check_origin(request: Request) -> None:
     """403 for a form that another site's page sent."""
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
-        raise ProblemError(403, "This form was sent from another site; open the page again.")
+        raise ProblemError(403, _("This form was sent from another site; open the page again."))
 
 
 def keep(request: Request, response: Response, started: Started) -> None:
@@ -150,4 +151,4 @@ def _by_token(hub: Hub, token: str) -> Who:
 
 def _check_csrf(who: Who, token: str | None) -> None:
     if who.csrf is None or not compare_digest(who.csrf.encode(), (token or "").encode()):
-        raise ProblemError(403, "The page is too old to change anything; load it again.")
+        raise ProblemError(403, _("The page is too old to change anything; load it again."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
@@ -102,7 +102,7 @@ class BookingIn(BaseModel):
     member: Slug
     start: TimeIn | None = None
     end: TimeIn | None = None
-    date: date | None = None
+    date: datetime.date | None = None
     title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from kokubus.errors import KokubusError
 from kokubus.ids import uuid7
 from kokubus.messages import Instant
 from kokubus_hub import models
-from kokubus_hub.context import Hub
+from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import reading, writing
 from kokubus_hub.doors.service import DoorNow
 from kokubus_hub.i18n import marked as _
@@ -24,10 +24,11 @@ from kokubus_hub.models import table
 from kokubus_hub.problems import ProblemError
 
 EXPIRES_MS = 10_000
-ANSWER_MS = 2_000
-"""How long after its expiry a door's word may still be on its way."""
-ENTRY_MS = 30_000
-"""How long after a drawn bolt a door may still say whether somebody came in."""
+ANSWER_MS, ENTRY_MS = 2_000, 30_000
+"""How long after its expiry a door may still answer, and after drawing its bolt still say more.
+
+The worker (`kokubus_hub.watching`) settles silent commands by the same times.
+"""
 
 Outcome: TypeAlias = Literal[
     "sent", "opened", "no_entry", "no_answer", "refused", "expired", "not_sent"
@@ -159,14 +160,15 @@ def _send(hub: Hub, device: str, message: UnlockDoor, now: Instant) -> None:
         signer=hub.keyring.signing,
     )
     try:
-        _publisher(hub).publish(wire.down_topic(device, message.kind), payload)
+        topic = wire.down_topic(device, message.kind)
+        _publisher(hub).publish(topic, payload, life_s=EXPIRES_MS // 1000)
     except KokubusError as error:
         log.warning("unlock_not_sent", device=device, command=message.command, error=str(error))
         _give_up(hub, message.command, now)
         raise ProblemError(503, OUTCOMES["not_sent"]) from error
 
 
-def _publisher(hub: Hub) -> Any:
+def _publisher(hub: Hub) -> Publisher:
     if hub.publisher is None:
         raise KokubusError("the hub was started without a broker")
     return hub.publisher

@@ -83,13 +83,14 @@ class Feed:
         """Begin polling; costs nothing to speak of while no page is open."""
         self._thread.start()
 
-    def close(self) -> None:
-        """End every stream, and the thread; safe in a signal handler."""
+    def ask_to_end(self) -> None:
+        """Let every stream end soon; takes no lock, so a signal handler may call it."""
         self._closed = True
-        self._nudge.set()
 
-    def join(self) -> None:
-        """Wait until the thread has ended."""
+    def close(self) -> None:
+        """End every stream, and the thread."""
+        self.ask_to_end()
+        self._nudge.set()
         self._thread.join()
 
     def open(self, channel: Channel) -> Client:
@@ -111,7 +112,7 @@ class Feed:
                 with self._engine.connect() as connection:
                     self._watch(connection)
             except Exception as error:  # the database may be away for a while
-                log.warning("live_feed_interrupted", exc_info=error)
+                log.warning("live_feed_interrupted", error=repr(error))
                 time.sleep(PERIOD_S * 20)
         for client in self._everybody():
             client.offer({}, over=True)

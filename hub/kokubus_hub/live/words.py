@@ -38,12 +38,13 @@ REASONS: dict[str, str] = {
     Reason.HUB_UNREACHABLE: _("Not let in: no answer from the hub, and no rights at the door yet."),
     Reason.HUB_CANNOT_RECORD: _("Not let in: the hub cannot record anything. Is its disk full?"),
 }
-WITHOUT_DETAIL: dict[str, str] = {
-    Reason.CLOSED: _("Not let in: closed."),
-    Reason.TOO_EARLY: _("Not let in: too early for the booking."),
-    Reason.TOO_LATE: _("Not let in: too late, the booking has ended."),
-    Reason.WRONG_PLACE: _("Not let in: the booking is for another place."),
+WITHOUT_DETAIL: dict[str, tuple[str, str]] = {
+    Reason.CLOSED: ("until", _("Not let in: closed.")),
+    Reason.TOO_EARLY: ("from", _("Not let in: too early for the booking.")),
+    Reason.TOO_LATE: ("since", _("Not let in: too late, the booking has ended.")),
+    Reason.WRONG_PLACE: ("where", _("Not let in: the booking is for another place.")),
 }
+"""What a door reports is the code alone: by the detail that may be missing."""
 HAPPENINGS: dict[str, str] = {
     "undecided": _("The door has not said yet what it did."),
     "left": _("Opened the door from inside."),
@@ -94,8 +95,9 @@ def sentence(line: Line, words: Words, zone: str, now: Instant, rooms: Mapping[s
     known = REASONS.get(line.code) or HAPPENINGS.get(line.code)
     if known is None:
         return words.say(UNFORESEEN, code=line.code)
-    if line.code in WITHOUT_DETAIL and not values:
-        return words.say(WITHOUT_DETAIL[line.code])
+    missing, shorter = WITHOUT_DETAIL.get(line.code, ("", ""))
+    if missing and missing not in values:
+        return words.say(shorter)
     return words.say(known, **values)
 
 

@@ -1,0 +1,37 @@
+"""A web server for all tests of the hub's web, and a fresh network behind it for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.hub.web_world import Stage, World, staging, web_world
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    with staging() as made:
+        yield made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with web_world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def anybody(world: World, stage: Stage) -> Iterator[httpx.Client]:
+    """A client without any right."""
+    stage.enter(world)
+    with httpx.Client(base_url=stage.address) as client:
+        yield client
+
+
+@pytest.fixture
+def api(world: World, anybody: httpx.Client) -> httpx.Client:
+    """A client with an operator's API token."""
+    anybody.headers["Authorization"] = f"Bearer {world.token(world.operator())}"
+    return anybody
