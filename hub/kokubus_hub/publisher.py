@@ -95,7 +95,7 @@ class Publisher:
     def _made(self, broker: Broker, client_id: str) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
         client.max_inflight_messages_set(IN_FLIGHT)
-        client.reconnect_delay_set(1, 10)
+        client.reconnect_delay_set(1, 5)
         context = broker.context()
         if context is not None:
             client.tls_set_context(context)

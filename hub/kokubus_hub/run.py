@@ -59,8 +59,9 @@ class _Child:
 class Supervisor:
     """Keeps a process a role; times are monotonic seconds."""
 
-    def __init__(self, roles: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, roles: Mapping[str, Callable[[], None]], grace_s: float = GRACE_S) -> None:
         self._roles = roles
+        self._grace_s = grace_s
         self._children = {role: _Child() for role in roles}
         self._stopping = False
 
@@ -100,7 +101,7 @@ class Supervisor:
 
     def _end(self) -> None:
         self._tell(signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
+        deadline = time.monotonic() + self._grace_s
         while any(self._running()) and time.monotonic() < deadline:
             time.sleep(_POLL_S / 2)
             self._reap(time.monotonic())

@@ -107,7 +107,7 @@ class Work:
         )
         self._behind = True
         self._follow = Step("follow", self.delivery.follow, 0)
-        self._steps = (
+        self.steps = (
             Step("keep_up", self.delivery.keep_up, 0),
             Step("repair", self.delivery.repair, 5_000),
             Step("replay", self._replay, 1_000),
@@ -121,7 +121,7 @@ class Work:
         """One turn; a change that could not be followed is followed at the next."""
         if moved or self._behind:
             self._behind = not self._follow.turn(now)
-        for step in self._steps:
+        for step in self.steps:
             step.turn(now)
 
     def _replay(self, now: Instant) -> None:
