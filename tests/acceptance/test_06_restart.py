@@ -31,8 +31,7 @@ def test_a_hundred_reboots_move_no_bolt(make_network: Callable[..., Network]) ->
     network.start()
     network.village.member(MEMBER)
     agents = [network.agents[device] for device in DEVICES]
-    for agent in agents:
-        network.give_policy(agent.device)
+    network.give_policies(*DEVICES)
     for number in range(1, ROUNDS + 1):
         for agent in agents:
             agent.reboot(clean=noise.random() < 0.5)

@@ -131,7 +131,7 @@ def test_a_hub_that_hangs_opens_no_door(make_network: Callable[..., Network], po
     agent = network.agents[FIRST]
     network.village.member(MEMBER)
     if policy:
-        network.give_policy(FIRST)
+        network.give_policies(FIRST)
     network.listener.send(signal.SIGSTOP)
     answer = agent.tap(FRONT, UNKNOWN)
     assert not answer["granted"]
@@ -144,7 +144,7 @@ def test_an_answer_that_is_not_the_hubs_opens_no_door(alone: Network, policy: bo
     agent, impostor = alone.agents[FIRST], Impostor(alone)
     alone.village.member(MEMBER)
     if policy:
-        alone.give_policy(FIRST)
+        alone.give_policies(FIRST)
     said = {}
     for number, impostor.say in enumerate(BAD, start=1):
         answer = agent.tap(FRONT, UNKNOWN)

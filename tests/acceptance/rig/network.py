@@ -12,23 +12,17 @@ from pathlib import Path
 from sqlalchemy import Engine
 from tests.acceptance.rig.agent import ROOT, Agent
 from tests.acceptance.rig.broker import Broker
-from tests.acceptance.rig.peer import Hearer, Peer, signed
+from tests.acceptance.rig.peer import Hearer, Peer
 from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.proxy import Proxy
 from tests.acceptance.rig.village import DEVICES, Village, now, site_toml
 from tests.acceptance.rig.waiting import wait_until
 
-from kokubus import wire
-from kokubus.downlinks import PolicySnapshot
-from kokubus.messages import PolicyNumber
-from kokubus.policy import fingerprint
 from kokubus.site import read_site
-from kokubus_hub import database, enrolment, models, policies
+from kokubus_hub import database, enrolment, models
 from kokubus_hub.keys import Keyring
 from kokubus_hub.settings import Settings
 from kokubus_hub.sites.apply import apply
-
-POLICY_LIFE_MS = 72 * 3_600_000
 
 
 def prepare(folder: Path) -> None:
@@ -63,7 +57,7 @@ class Network:
         self._stack.callback(self.broker.process.stop)
         self.hub_wire = Proxy(self.broker.hub_port)
         self._stack.callback(self.hub_wire.close)
-        self.listener = self._role("listen")
+        self.listener, self.work = self._role("listen"), self._role("work")
         self.agents = self._agents(site)
 
     def close(self) -> None:
@@ -92,27 +86,24 @@ class Network:
         self._stack.callback(peer.close)
         return peer
 
-    def give_policy(self, device: str) -> None:
-        """Publish the device's rights as they stand, and wait until it has them on its disk.
+    def give_policies(self, *devices: str) -> None:
+        """Let the worker publish the rights as they stand, until these devices have stored them.
 
-        Once a device: it fetches the retained snapshot, later changes would come as deltas.
+        It does not stay: later changes reach no door unless ``work`` is started.
         """
+        self.work.start()
+        for device in devices:
+            wait_until(lambda: self._stored(device), f"{device} to store its policy")  # noqa: B023 - called before the next turn
+        self.work.stop()
+
+    def _stored(self, device: str) -> bool:
         row = self.village.rows(models.Device, slug=device)[0]
-        with database.reading(self.engine) as connection:
-            document = policies.build(connection, row.id, now(), POLICY_LIFE_MS, self.keyring)
-        snapshot = PolicySnapshot(
-            number=PolicyNumber(1, 1),
-            sha256=fingerprint(document),
-            issued_at=now(),
-            content=document,
-        )
-        said = signed(self.keyring, device, snapshot, life_ms=POLICY_LIFE_MS)
-        self.peer().publish(wire.down_topic(device, snapshot.kind), said, retain=True)
+        issued = self.village.rows(models.Policy, device_id=row.id)
         stored = self.agents[device].data / "policy-age.json"
-        wait_until(
-            lambda: stored.exists() and snapshot.sha256 in stored.read_text("utf-8"),
-            f"{device} to store its policy",
-        )
+        last_change = self.village.rows(models.Change)[-1].id
+        if not issued or issued[-1].change_id < last_change or not stored.exists():
+            return False
+        return issued[-1].sha256 in stored.read_text("utf-8")
 
     def logs(self) -> Iterator[tuple[str, str]]:
         """(name, end) of what each process said."""

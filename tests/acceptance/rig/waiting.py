@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE_S = 90.0
+PATIENCE_S = 60.0
 T = TypeVar("T")
 
 
