@@ -62,7 +62,8 @@ def enrol(
     """Write a device's identity into ``folder`` and make it known at ``site`` (slugs).
 
     ``site`` may be None for a device the hub knows. A device that has an identity gets a new
-    one only ``again``: its old certificate is then revoked and its old lookups are void.
+    one only ``again``: its old certificate is then revoked and its old lookups are void. Where
+    ``folder`` holds the identity it has, nothing is done.
     """
     if not wire.valid_device(device) or device == HUB:
         raise EnrolmentError(f"{device!r}: a device's name is 1 to 63 of a-z, 0-9 and '-'")
@@ -70,6 +71,8 @@ def enrol(
     key = os.urandom(32)
     with writing(engine) as connection:
         held = _place(connection, device, site)
+        if not again and _has(folder, keyring, device, held.lookup_key):
+            return
         if held.lookup_key is not None and not again:
             raise EnrolmentError(f"{device} has an identity; --again replaces and revokes it")
         _refuse_full(folder, again=again)
@@ -135,6 +138,14 @@ def _site(connection: Connection, device: str, site: str | None) -> int:
         there_are = ", ".join(sorted(known)) or "none yet; import a site's TOML first"
         raise EnrolmentError(f"there is no site {site!r}; known: {there_are}")
     return known[site]
+
+
+def _has(folder: Path, keyring: Keyring, device: str, sealed: bytes | None) -> bool:
+    """Whether ``folder`` holds the very identity that the hub knows the device by."""
+    files = [folder / name for name in ("identity.json", "device.crt", "device.key")]
+    if sealed is None or not all(file.exists() for file in files):
+        return False
+    return _text(keyring.open(sealed, f"device:{device}")).encode() in files[0].read_bytes()
 
 
 def _refuse_full(folder: Path, *, again: bool) -> None:

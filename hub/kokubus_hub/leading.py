@@ -14,7 +14,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
 
-_LOCK = 0x6B6F6B75  # "koku"
+_LOCK = 0x6B6F6B77
+"""Another than the lock of migrations, which are made while a worker leads."""
 _TRY = text("SELECT pg_try_advisory_lock(:lock)").bindparams(lock=_LOCK)
 
 

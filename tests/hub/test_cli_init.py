@@ -171,6 +171,17 @@ def test_an_identity_is_given_once(ready: Hub, tmp_path: Path) -> None:
     assert (ready.settings.broker_tls / "crl.pem").read_bytes() != crl
 
 
+def test_the_same_identity_may_be_asked_for_again(ready: Hub, tmp_path: Path) -> None:
+    out = tmp_path / "identity"
+    words = ("device", "add", "dorf-1", "--site", "dorf", "--out", str(out))
+    ready(*words)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    ready(*words)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    (out / "device.key").unlink()
+    assert "--again" in ready.refused(*words)
+
+
 def test_a_stolen_device_is_revoked(ready: Hub, tmp_path: Path) -> None:
     ready("device", "add", "dorf-1", "--site", "dorf", "--out", str(tmp_path / "id"))
     assert ready("device", "list") == "dorf-1\tnever heard of\n"

@@ -111,3 +111,8 @@ def test_the_launcher_ends_with_its_broker(world: World) -> None:
     names = {Path(f"/proc/{pid}/comm").read_text().strip(): int(pid) for pid in children}
     os.kill(names["mosquitto"], signal.SIGKILL)
     assert world.broker.wait(PATIENCE_S) == 128 + signal.SIGKILL
+
+
+def test_being_told_to_stop_is_no_failure(world: World) -> None:
+    world.broker.terminate()
+    assert world.broker.wait(PATIENCE_S) == 0
