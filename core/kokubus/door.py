@@ -26,6 +26,7 @@ from kokubus.door_steps import (
     overstayed,
     passages,
     refusal,
+    relock,
     rest,
     unlock,
     unused,
@@ -139,7 +140,8 @@ def _(_opened: ContactOpened, door: Door, now: Now) -> Reaction:
     if door.open is None and not door.openings:
         return opened, [Send(changed)]  # found open: nobody can say since when or by whom
     if not expected(door, now):
-        return opened, [Send(changed), Send(facts.DoorForced(id="", at=now.at, door=door.spec.id))]
+        unannounced = facts.DoorForced if door.spec.reports_exit else facts.PassageSeen
+        return opened, [Send(changed), Send(unannounced(id="", at=now.at, door=door.spec.id))]
     opened, seen = passages(opened, now)
     return opened, [Send(changed), *seen]
 
@@ -153,7 +155,8 @@ def _(_closed: ContactClosed, door: Door, now: Now) -> Reaction:
     if door.held:
         clear = facts.DoorHeldClear(id="", at=now.at, door=door.spec.id, since=door.opened_at)
         acts += [Send(clear), Light(rest(closed))]
-    return closed, acts
+    closed, locked = relock(closed, now)
+    return closed, acts + locked
 
 
 @_react.register

@@ -29,6 +29,7 @@ class DoorSpec:
     deadline_ms: int = 400
     exit_unlocks: bool = False
     has_contact: bool = True
+    reports_exit: bool = True
 
 
 @dataclass(frozen=True, slots=True)

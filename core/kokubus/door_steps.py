@@ -103,6 +103,14 @@ def unlock(door: Door, now: Now) -> Reaction:
     return replace(door, drawn_until=now.mono + pulse + CONTACT_LAG_MS), [Unlock(pulse)]
 
 
+def relock(door: Door, now: Now) -> Reaction:
+    """Lock behind who passed, so that nobody slips in during the rest of the pulse."""
+    drawn = door.drawn_until is not None and now.mono < door.drawn_until
+    if door.free or not drawn or any(not o.exit_requested for o in door.openings):
+        return door, []
+    return replace(door, drawn_until=now.mono + CONTACT_LAG_MS), [Lock()]
+
+
 def _supersede(door: Door, opening: Opening, now: Now) -> Reaction:
     """A badge tapped again before the door was opened is one person, who enters once."""
     who = (opening.badge, opening.side)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from threading import Event, Thread
 
 import structlog
@@ -36,7 +37,7 @@ class Thinner:
         return tuple(
             self._say(sensor, value, now)
             for sensor, value in values.items()
-            if sensor in self._quantity and self._due(sensor, value, now)
+            if sensor in self._quantity and isfinite(value) and self._due(sensor, value, now)
         )
 
     def _due(self, sensor: str, value: float, now: Instant) -> bool:

@@ -24,7 +24,15 @@ from tests.core.play import (
 from kokubus import messages as m
 from kokubus.door import Door
 from kokubus.door_state import EXIT_WINDOW_MS
-from kokubus.happenings import ContactClosed, ContactOpened, ExitPressed, Pattern, Ticked, Unlock
+from kokubus.happenings import (
+    ContactClosed,
+    ContactOpened,
+    ExitPressed,
+    Lock,
+    Pattern,
+    Ticked,
+    Unlock,
+)
 from kokubus.messages import Side
 
 
@@ -92,11 +100,11 @@ def test_a_door_without_a_contact_says_nothing_about_passing() -> None:
     assert (last.outcome, last.detail) == ("opened", "this door has no contact")
 
 
-def test_the_door_pulled_again_while_the_bolt_is_drawn_is_not_forced() -> None:
+def test_the_door_pulled_again_before_the_bolt_has_fallen_is_not_forced() -> None:
     play = Play()
     granted(play)
     for happening in (ContactOpened("front"), ContactClosed("front"), ContactOpened("front")):
-        play(happening, after=1_000)
+        play(happening, after=300)
     assert "door_forced" not in kinds(play.all)
     assert kinds(play.all).count("passage_seen") == 1
     play(ContactClosed("front"), after=1_000)
@@ -180,3 +188,30 @@ def test_overstaying_is_one_held_and_one_held_clear() -> None:
     assert kinds(acts) == ["contact_changed", "door_held_clear"]
     assert lit(acts) == [Pattern.IDLE]
     assert play(ContactClosed("front"), after=1) == []
+
+
+def test_without_a_sign_of_exits_an_unannounced_opening_is_a_passage_not_force() -> None:
+    play = Play(replace(SPEC, reports_exit=False))
+    play(ContactClosed("front"))
+    acts = play(ContactOpened("front"), after=60_000)
+    assert kinds(acts) == ["contact_changed", "passage_seen"]
+    assert sent(acts)[1].side is None
+
+
+def test_the_door_locks_behind_who_passed() -> None:
+    play = Play()
+    granted(play)
+    play(ContactOpened("front"), after=1_000)
+    assert play(ContactClosed("front"), after=1_000)[-1] == Lock()
+    assert kinds(play(ContactOpened("front"), after=1_000)) == ["contact_changed", "door_forced"]
+
+
+def test_it_stays_unlocked_for_the_next_who_was_granted() -> None:
+    play = Play()
+    granted(play)
+    play(ContactOpened("front"), after=500)
+    play(ContactClosed("front"), after=500)
+    granted(play, "t2", badge="bo")
+    play(ContactOpened("front"), after=500)
+    granted(play, "t3", badge="cy")
+    assert kinds(play.all).count("passage_seen") == 3

@@ -61,7 +61,7 @@ def test_what_is_left_out_has_the_usual_value() -> None:
     assert (site.timezone, site.lead_min, site.grace_min) == ("Europe/Berlin", 15, 15)
     assert site.opening == {"fri": ("22:00-02:00",)}
     assert door.leads_from == "outside"
-    assert door.spec == DoorSpec(id="dorf-front")
+    assert door.spec == DoorSpec(id="dorf-front", reports_exit=False)
     assert site.doors_of("dorf-1") == site.doors
     assert site.doors_of("dorf-2") == site.sensors_of("dorf-2") == ()
 
