@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from kokubus.messages import Instant
 from kokubus_hub import health, problems
@@ -73,7 +74,6 @@ def create_app(
     app.state.hub, app.state.feed = hub, feed
     problems.install(app)
     _mount(app)
-    app.add_middleware(SecurityHeaders)
     return app
 
 
@@ -104,7 +104,10 @@ def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 
 class _App(FastAPI):
-    """Says in its OpenAPI what every error looks like."""
+    """Says in its OpenAPI what every error looks like; protects even its answer to a mistake."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return SecurityHeaders(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
@@ -113,12 +116,16 @@ class _App(FastAPI):
 
 
 class _Server(uvicorn.Server):
-    """Ends the open streams, which otherwise would hold the process for seconds."""
+    """Ends the open streams at once, which otherwise would hold the process for seconds.
+
+    uvicorn's own handler would raise the signal again at the end and kill the process before
+    it has put its things away.
+    """
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        app = cast("FastAPI", self.config.app)
-        app.state.feed.ask_to_end()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # a frame, whatever its type
+        del sig, frame
+        cast("FastAPI", self.config.app).state.feed.ask_to_end()
+        self.should_exit = True
 
 
 @asynccontextmanager

@@ -131,6 +131,10 @@ class World:
             **more,
         )
 
+    def change(self) -> int:
+        with database.reading(self.engine) as connection:
+            return changes.latest(connection)
+
     def online(self, device: str, *, applied: int | None = None) -> None:
         """The device is connected; ``applied`` is the change its policy goes up to."""
         about = {"applied_change": applied, "applied_at": self.now} if applied is not None else {}
