@@ -233,11 +233,14 @@ _ORDER: tuple[tuple[str, Callable[[Case], _Verdict | None]], ...] = (
 )
 
 
+_PASSED = {rule: Step(rule, "passed") for rule, _ in _ORDER}
+
+
 def _decide(case: Case, steps: list[Step]) -> Decision:
     for rule, check in _ORDER:
         verdict = check(case)
         if verdict is None:
-            steps.append(Step(rule, "passed"))
+            steps.append(_PASSED[rule])
             continue
         steps.append(Step(rule, "granted" if verdict.granted else "denied"))
         return Decision(
