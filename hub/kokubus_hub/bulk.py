@@ -28,7 +28,7 @@ def insert_rows(connection: Connection, target: Table, rows: Sequence[Row]) -> N
 def _compiled(dialect: Dialect, target: Table, keys: tuple[str, ...]) -> tuple[str, _Maker]:
     defaults = _defaults(target, keys)
     names = [*keys, *defaults]
-    compiled = insert(target).compile(dialect=dialect, column_keys=names)
+    compiled = insert(target).inline().compile(dialect=dialect, column_keys=names)
     order = compiled.positiontup or names
     converts = {
         name: processor

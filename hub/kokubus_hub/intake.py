@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import structlog
 from sqlalchemy import Engine, insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from kokubus import messages as said
 from kokubus import wire
@@ -23,10 +23,12 @@ from kokubus_hub.models import table
 from kokubus_hub.occupancy.fold import Fold
 from kokubus_hub.places import Places
 from kokubus_hub.reply import Replies, Reply
-from kokubus_hub.sorting import Letter, Sorted, Sorter, stamp_of
+from kokubus_hub.sorting import Letter, Sorted, Sorter, dead_letter, sender, stamp_of
 from kokubus_hub.spools import SpoolMovedError, Spools
 
 ATTEMPTS = 5
+_YIELDED = ("40001", "40P01")
+"""PostgreSQL's words for a transaction that gave way to another one."""
 _DEAD = table(models.DeadLetter)
 log = structlog.get_logger()
 
@@ -49,8 +51,8 @@ class Intake:
         """
         try:
             return self._attempt(letters, now)
-        except OperationalError as error:
-            log.exception("cannot_record", letters=len(letters), database=str(error.orig))
+        except (OperationalError, SpoolMovedError):
+            log.exception("cannot_record", letters=len(letters))
             return self._refuse(letters, now)
         except Exception as error:
             if len(letters) > 1:
@@ -62,13 +64,10 @@ class Intake:
         for attempt in range(ATTEMPTS):
             try:
                 return self._record(letters, now)
-            except SpoolMovedError:
+            except Exception as error:
                 self._forget()
-                if attempt == ATTEMPTS - 1:
+                if attempt == ATTEMPTS - 1 or not _passes(error, attempt):
                     raise
-            except Exception:
-                self._forget()
-                raise
         raise AssertionError("the last attempt returns or raises")
 
     def _record(self, letters: Sequence[Letter], now: said.Instant) -> list[Reply]:
@@ -121,14 +120,8 @@ class Intake:
 
     def _give_up(self, letter: Letter, now: said.Instant, error: Exception) -> list[Reply]:
         """Bury one letter that breaks its transaction, and tell its device not to repeat it."""
-        device, stamp = letter.topic.split("/")[2][:64], stamp_of(letter.payload)
-        row = {
-            "device": device,
-            "topic": letter.topic[:500],
-            "payload": letter.payload[: wire.UPLINK_LIMIT],
-            "error": f"{type(error).__name__}: {error}"[:2000],
-            "received_at": now,
-        }
+        device, stamp = sender(letter.topic), stamp_of(letter.payload)
+        row = dead_letter(letter, f"{type(error).__name__}: {error}", now)
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(_DEAD).values(row))
@@ -139,7 +132,7 @@ class Intake:
         except Exception:
             self._forget()
             log.exception("cannot_record", topic=letter.topic)
-            return []
+            return self._refuse([letter], now)
         replies = Replies(self._keyring, now)
         if known and stamp:
             replies.receipts({}, {(device, stamp.epoch): [stamp.seq]})
@@ -150,3 +143,16 @@ class Intake:
         self._spools.forget()
         self._fold.forget()
         self._places = None
+
+
+def _passes(error: Exception, attempt: int) -> bool:
+    """Whether the same letters may well be recorded if they are tried again at once.
+
+    Another listener may have been given the same fact and be quicker: then this one finds a
+    row there that it did not expect, once.
+    """
+    if isinstance(error, IntegrityError):
+        return attempt == 0
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", "") in _YIELDED
+    return isinstance(error, SpoolMovedError)

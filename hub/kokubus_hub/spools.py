@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.errors import KokubusError
 from kokubus.messages import Stamp
@@ -26,6 +27,10 @@ _WRITE = (
     .where(_SPOOL.c.id == bindparam("row"), _SPOOL.c.version == bindparam("was"))
     .values(received=bindparam("ranges"), version=bindparam("is"))
 )
+_INSERT = {
+    "sqlite": sqlite.insert(_SPOOL).on_conflict_do_nothing().returning(_SPOOL.c.id),
+    "postgresql": postgresql.insert(_SPOOL).on_conflict_do_nothing().returning(_SPOOL.c.id),
+}
 
 
 class SpoolMovedError(KokubusError):
@@ -40,7 +45,7 @@ class _Record:
 
 
 class Spools:
-    """The ledger of one listener. `begin`, then `is_new` per fact, then `write` or `forget`."""
+    """The ledger of one listener: `is_new` per fact, then `write`, or `forget` on a rollback."""
 
     def __init__(self) -> None:
         self._records: dict[tuple[int, str], _Record] = {}
@@ -67,7 +72,8 @@ class Spools:
 
     def write(self, connection: Connection) -> None:
         """Write what this transaction received; SpoolMovedError if somebody else did too."""
-        rows = [self._row(self._records[key]) for key in self._touched]
+        # in one order everywhere, so that two listeners never wait for each other
+        rows = [self._row(self._records[key]) for key in sorted(self._touched)]
         if not rows:
             return
         if connection.execute(_WRITE, rows).rowcount != len(rows):
@@ -93,8 +99,10 @@ class Spools:
 
     def _create(self, connection: Connection, key: tuple[int, str]) -> _Record:
         row = {"device_id": key[0], "epoch": key[1], "received": "[]", "version": 0}
-        added = connection.execute(insert(_SPOOL).values(row).returning(_SPOOL.c.id))
-        return _Record(int(added.scalar_one()), 0, Ranges())
+        added = connection.scalar(_INSERT[connection.dialect.name], row)
+        if added is None:
+            raise SpoolMovedError("a device's record was begun by another listener")
+        return _Record(int(added), 0, Ranges())
 
     def _row(self, record: _Record) -> dict[str, object]:
         return {
