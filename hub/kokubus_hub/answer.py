@@ -21,7 +21,7 @@ from kokubus_hub.store import Asked, Known
 LATE_TOLERANCE_MS = 1_000
 """How far a door's synced clock may be off before its taps look late."""
 
-_EVENT = table(models.AccessEvent)
+_EVENT, _ENFORCEMENT = table(models.AccessEvent), table(models.Enforcement)
 _STORED = select(_EVENT.c.tap, _EVENT.c.granted, _EVENT.c.reason, _EVENT.c.detail).where(
     _EVENT.c.tap.in_(bindparam("taps", expanding=True))
 )
@@ -46,9 +46,11 @@ def authorise(batch: Batch, taps: Sequence[Tapped]) -> dict[str, Decision]:
     """Decide these taps and collect their rows; a late tap is recorded, never decided."""
     asked = [_asked(batch, one) for one in taps]
     known = store.policy_and_state_for(batch, asked)
+    enforced = {row["tap"] for row in batch.rows.get(_ENFORCEMENT, ())}
     decisions: dict[str, Decision] = {}
     for one, question in zip(taps, asked, strict=True):
-        decision = None if is_late(one, batch.now) else _decide(batch, known, question, one)
+        late = one.tap.id in enforced or is_late(one, batch.now)
+        decision = None if late else _decide(batch, known, question, one)
         if decision:
             decisions[one.tap.id] = decision
         batch.add(_EVENT, **_row(batch, known, question, one, decision))
@@ -109,7 +111,7 @@ def _row(
         "member_id": held.member_id,
         "granted": decision.granted if decision else None,
         "reason": decision.reason if decision else None,
-        "detail": (dict(decision.detail) or None) if decision else None,
+        "detail": _detail(one, asked, decision),
         "flags": (list(decision.flags) or None) if decision else None,
         "right": decision.right if decision else None,
         "state": {"inside": state.inside, "free_places": state.free_places},
@@ -118,3 +120,11 @@ def _row(
         "decided_at": batch.now if decision else None,
         "late": decision is None,
     }
+
+
+def _detail(one: Tapped, asked: Asked, decision: Decision | None) -> dict[str, Any] | None:
+    """What the reason needs, and the name of a door that has no row."""
+    detail: dict[str, Any] = dict(decision.detail) if decision else {}
+    if asked.door is None:
+        detail["door"] = one.tap.door
+    return detail or None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, select, update
@@ -18,6 +19,8 @@ from kokubus_hub.models import Alarm, Presence, table
 from kokubus_hub.places import DevicePlace, DoorPlace, Places
 
 Row = dict[str, Any]
+AHEAD_MS = 60_000
+"""How far a device's clock may be ahead before what it measured moves no belief."""
 _ALARM = table(Alarm)
 _PRESENCE = table(Presence)
 
@@ -36,6 +39,7 @@ class Batch:
     rows: defaultdict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
     evidence: list[tuple[int, Evidence]] = field(default_factory=list)
     passed: list[Row] = field(default_factory=list)
+    later: list[tuple[Instant, Callable[[], object]]] = field(default_factory=list)
 
     def door(self, device: DevicePlace, slug: str) -> DoorPlace:
         """The device's door; RejectedFactError if it has none of that name."""
@@ -54,28 +58,51 @@ class Batch:
         """Change one row at once."""
         self.connection.execute(update(target).where(target.c.id == row).values(**values))
 
+    def past(self, at: Instant) -> Instant:
+        """``at``, but not after now: a clock that is ahead must not outlast every later word."""
+        return min(at, self.now)
+
+    def observe(self, room: int, evidence: Evidence) -> None:
+        """Evidence for a room; from a clock that is far ahead it would end all later counting."""
+        if evidence.at <= self.now + AHEAD_MS:
+            self.evidence.append((room, evidence))
+
+    def afterwards(self, at: Instant, act: Callable[[], object]) -> None:
+        """Do it once all rows are written, in the order of ``at``: alarms come and go."""
+        self.later.append((at, act))
+
     def write(self) -> None:
-        """Insert what was collected, a statement a table."""
+        """Insert what was collected, a statement a table; then what was to be done afterwards."""
         for target, rows in self.rows.items():
             insert_rows(self.connection, target, rows)
         self.rows.clear()
+        for _, act in sorted(self.later, key=itemgetter(0)):
+            act()
+        self.later.clear()
 
     def alarm(self, kind: str, device: DevicePlace, at: Instant, **about: Any) -> None:
+        """Raise an alarm, whether or not such a one stands."""
+        about = {"door_id": None, "member_id": None, "detail": None, "cleared_at": None} | about
+        row = {"kind": kind, "site_id": device.site_id, "device_id": device.id, "at": at}
+        insert_rows(self.connection, _ALARM, [row | about])
+
+    def alarm_once(self, kind: str, device: DevicePlace, at: Instant, **about: Any) -> None:
         """Raise an alarm, unless this very one (kind, device, door) stands already."""
-        about = {"door_id": None, "member_id": None, "detail": None} | about
-        if self.connection.execute(_standing(kind, device, about["door_id"])).first() is None:
-            self.add(_ALARM, kind=kind, site_id=device.site_id, device_id=device.id, at=at, **about)
+        if self.connection.execute(_standing(kind, device, about.get("door_id"))).first() is None:
+            self.alarm(kind, device, at, **about)
 
     def all_clear(self, kind: str, device: DevicePlace, at: Instant, door: int | None) -> None:
-        """Clear a standing alarm."""
-        standing = _standing(kind, device, door).with_only_columns(_ALARM.c.id)
+        """Clear an alarm that stands since ``at`` or longer."""
+        standing = _standing(kind, device, door).where(_ALARM.c.at <= at)
         self.connection.execute(
             update(_ALARM).where(_ALARM.c.id.in_(standing.scalar_subquery())).values(cleared_at=at)
         )
 
     def present(self, rows: Iterable[Row]) -> None:
         """Remember who went in or out: (badge_id, room_id, inside, at), the newest wins."""
-        rows = list(rows)
+        rows = sorted(
+            rows, key=itemgetter("badge_id", "room_id", "at")
+        )  # no listener locks another
         if rows:
             self.connection.execute(_UPSERT[self.connection.dialect.name], rows)
 

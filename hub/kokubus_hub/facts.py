@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, bindparam, case, or_, select, update
 
 from kokubus import messages as said
 from kokubus.decision import Reason
@@ -13,17 +14,49 @@ from kokubus.occupancy import Co2, Passage, Pir, Sensor
 from kokubus_hub import models
 from kokubus_hub.batch import Batch, RejectedFactError
 from kokubus_hub.models import table
-from kokubus_hub.places import DevicePlace, DoorPlace
+from kokubus_hub.places import DevicePlace, DoorPlace, SensorPlace
 
 _ENFORCEMENT = table(models.Enforcement)
-_PASSAGE = table(models.Passage)
 _DOOR_EVENT = table(models.DoorEvent)
 _DOOR = table(models.Door)
 _READING = table(models.Reading)
 _DEVICE = table(models.Device)
 _POLICY = table(models.Policy)
 _COMMAND = table(models.Command)
-_UNSETTLED = ("sent", "started")
+_ALARM = table(models.Alarm)
+_OPEN_TO_CHANGE = ("sent", "started", "no_answer")
+_COLUMN = 32
+"""What the columns of alarm kinds and outcomes hold; a name on the wire may be longer."""
+_AT: Any = bindparam("now_at")
+_NEWER = or_(_DOOR.c.contact_at.is_(None), _DOOR.c.contact_at <= _AT)
+_CONTACT = {
+    "contact": case((_NEWER, bindparam("now_is")), else_=_DOOR.c.contact),
+    "contact_at": case((_NEWER, _AT), else_=_DOOR.c.contact_at),
+}
+_OPENED = update(_DOOR).where(_DOOR.c.id == bindparam("door")).values(_CONTACT)
+_CLOSED = _OPENED.values(
+    held_since=case((_DOOR.c.held_since <= _AT, None), else_=_DOOR.c.held_since),
+    forced_at=case((_DOOR.c.forced_at <= _AT, None), else_=_DOOR.c.forced_at),
+)
+_ENDED = (
+    update(_ALARM)
+    .where(
+        _ALARM.c.door_id == bindparam("door"),
+        _ALARM.c.kind.in_((said.DoorForced.kind, said.DoorHeld.kind)),
+        _ALARM.c.at <= _AT,
+        or_(_ALARM.c.cleared_at.is_(None), _ALARM.c.cleared_at > _AT),
+    )
+    .values(cleared_at=_AT)
+)
+_CLOSINGS = (
+    select(_DOOR_EVENT.c.at, _DOOR_EVENT.c.detail)
+    .where(
+        _DOOR_EVENT.c.door_id == bindparam("door"),
+        _DOOR_EVENT.c.kind == said.ContactChanged.kind,
+        _DOOR_EVENT.c.at >= bindparam("since"),
+    )
+    .order_by(_DOOR_EVENT.c.at)
+)
 
 
 def enforced(batch: Batch, device: DevicePlace, fact: said.Enforced) -> None:
@@ -44,7 +77,8 @@ def enforced(batch: Batch, device: DevicePlace, fact: said.Enforced) -> None:
         received_at=batch.now,
     )
     if fact.granted and fact.reason == Reason.KEYHOLDER:
-        batch.alarm("keyholder_used", device, fact.at, door_id=door.id, detail={"tap": fact.tap})
+        about = {"door_id": door.id, "detail": {"tap": fact.tap}}
+        batch.afterwards(fact.at, partial(batch.alarm, "keyholder_used", device, fact.at, **about))
     if fact.granted and not door.has_contact:
         _passed(batch, door, fact.at, tap=fact.tap)
 
@@ -53,8 +87,8 @@ def passage_seen(batch: Batch, device: DevicePlace, fact: said.PassageSeen) -> N
     """Somebody went through."""
     door = batch.door(device, fact.door)
     if fact.tap is None:
-        sensor = Sensor.CONTACT
-        batch.evidence += [(room, Passage(fact.at, sensor, s)) for room, s in door.ways(fact.side)]
+        for room, way in door.ways(fact.side):
+            batch.observe(room, Passage(fact.at, Sensor.CONTACT, way))
     _passed(
         batch,
         door,
@@ -87,12 +121,6 @@ def door_event(batch: Batch, device: DevicePlace, fact: Any) -> DoorPlace:
 def contact_changed(batch: Batch, device: DevicePlace, fact: said.ContactChanged) -> None:
     """The leaf opened or closed; an older fact never overwrites a newer state."""
     door = batch.door(device, fact.door)
-    newer = (_DOOR.c.contact_at.is_(None)) | (_DOOR.c.contact_at <= fact.at)
-    state = {"contact": "open" if fact.open else "closed", "contact_at": fact.at}
-    calm = {} if fact.open else {"held_since": None, "forced_at": None}
-    batch.connection.execute(
-        update(_DOOR).where(_DOOR.c.id == door.id, newer).values(**state, **calm)
-    )
     batch.add(
         _DOOR_EVENT,
         door_id=door.id,
@@ -104,48 +132,66 @@ def contact_changed(batch: Batch, device: DevicePlace, fact: said.ContactChanged
         command=None,
         detail={"open": fact.open},
     )
+    state = {"door": door.id, "now_at": batch.past(fact.at)}
+    seen = state | {"now_is": "open" if fact.open else "closed"}
+    batch.connection.execute(_OPENED if fact.open else _CLOSED, seen)
     if not fact.open:
-        batch.all_clear("door_forced", device, fact.at, door.id)
+        batch.afterwards(fact.at, partial(batch.connection.execute, _ENDED, state))
 
 
 def door_forced(batch: Batch, device: DevicePlace, fact: said.DoorForced) -> None:
     """The door was opened without a right."""
     door = door_event(batch, device, fact)
-    batch.set(_DOOR, door.id, forced_at=fact.at)
-    batch.alarm("door_forced", device, fact.at, door_id=door.id)
+    at = batch.past(fact.at)
+    batch.afterwards(fact.at, partial(_stands_open, batch, device, door, fact, forced_at=at))
 
 
 def door_held(batch: Batch, device: DevicePlace, fact: said.DoorHeld) -> None:
     """The door stands open too long."""
     door = door_event(batch, device, fact)
-    batch.set(_DOOR, door.id, held_since=fact.since)
-    batch.alarm("door_held", device, fact.at, door_id=door.id)
+    since = batch.past(fact.since)
+    batch.afterwards(fact.at, partial(_stands_open, batch, device, door, fact, held_since=since))
 
 
-def door_held_clear(batch: Batch, device: DevicePlace, fact: said.DoorHeldClear) -> None:
-    """It is closed again."""
-    door = door_event(batch, device, fact)
-    batch.set(_DOOR, door.id, held_since=None)
-    batch.all_clear("door_held", device, fact.at, door.id)
+def _stands_open(
+    batch: Batch,
+    device: DevicePlace,
+    door: DoorPlace,
+    fact: said.DoorForced | said.DoorHeld,
+    **state: int,
+) -> None:
+    """An alarm until the leaf closes, which it may have done before this was heard of."""
+    later = batch.connection.execute(_CLOSINGS, {"door": door.id, "since": fact.at})
+    closed = next((batch.past(row.at) for row in later if not row.detail["open"]), None)
+    about = {"door_id": door.id, "cleared_at": closed}
+    batch.alarm(fact.kind, device, batch.past(fact.at), **about)
+    if closed is None:
+        batch.set(_DOOR, door.id, **state)
 
 
 def sensors_read(batch: Batch, device: DevicePlace, fact: said.SensorsRead) -> None:
     """Readings are kept as they are; PIR and CO2 are also evidence for their room."""
-    for reading in fact.readings:
-        sensor = batch.places.sensors.get((device.id, reading.sensor))
-        if sensor is None:
-            raise RejectedFactError(
-                f"{device.slug}: sensor {reading.sensor!r} is not known; apply its site TOML"
-            )
+    sensors = [_sensor(batch, device, reading.sensor) for reading in fact.readings]
+    for sensor, reading in zip(sensors, fact.readings, strict=True):
         batch.add(_READING, sensor_id=sensor.id, at=reading.at, value=reading.value)
         if sensor.quantity == "co2":
-            batch.evidence.append((sensor.room_id, Co2(reading.at, reading.value)))
+            batch.observe(sensor.room_id, Co2(reading.at, reading.value))
         elif sensor.quantity == "pir":
-            batch.evidence.append((sensor.room_id, Pir(reading.at, fired=reading.value > 0)))
+            batch.observe(sensor.room_id, Pir(reading.at, fired=reading.value > 0))
+
+
+def _sensor(batch: Batch, device: DevicePlace, slug: str) -> SensorPlace:
+    sensor = batch.places.sensors.get((device.id, slug))
+    if sensor is None:
+        raise RejectedFactError(f"{device.slug}: sensor {slug!r} is not known; apply its site TOML")
+    return sensor
 
 
 def policy_applied(batch: Batch, device: DevicePlace, fact: said.PolicyApplied) -> None:
-    """The door's own report: what it holds, and up to which change that goes."""
+    """The door's own report: what it holds, and up to which change that goes.
+
+    An older report that arrives late is judged by its number: a clock may have been set back.
+    """
     number = fact.number
     issued = batch.connection.execute(
         select(_POLICY.c.change_id, _POLICY.c.sha256).where(
@@ -155,44 +201,60 @@ def policy_applied(batch: Batch, device: DevicePlace, fact: said.PolicyApplied) 
         )
     ).first()
     same = issued is not None and issued.sha256 == fact.sha256
-    batch.set(
-        _DEVICE,
-        device.id,
-        applied_epoch=number.epoch,
-        applied_n=number.n,
-        applied_sha256=fact.sha256,
-        applied_at=fact.at,
-        **({"applied_change": issued.change_id} if issued is not None and same else {}),
+    batch.connection.execute(
+        update(_DEVICE)
+        .where(_DEVICE.c.id == device.id, _not_newer(number))
+        .values(
+            applied_epoch=number.epoch,
+            applied_n=number.n,
+            applied_sha256=fact.sha256,
+            applied_at=fact.at,
+            **({"applied_change": issued.change_id} if issued is not None and same else {}),
+        )
     )
+
+
+def _not_newer(number: said.PolicyNumber) -> Any:
+    epoch, n = _DEVICE.c.applied_epoch, _DEVICE.c.applied_n
+    before = or_(epoch < number.epoch, and_(epoch == number.epoch, n <= number.n))
+    return or_(epoch.is_(None), before)
 
 
 def command_done(batch: Batch, device: DevicePlace, fact: said.CommandDone) -> None:
     """What became of a remote unlock; a late word never undoes a settled outcome."""
-    del device
     if fact.outcome == "repeated":
         return
+    doors = [door.id for door in batch.places.doors.values() if door.device_id == device.id]
     batch.connection.execute(
         update(_COMMAND)
-        .where(_COMMAND.c.id == fact.command, _COMMAND.c.outcome.in_((*_UNSETTLED, "no_answer")))
-        .values(outcome=fact.outcome, outcome_at=fact.at)
+        .where(
+            _COMMAND.c.id == fact.command,
+            _COMMAND.c.door_id.in_(doors),
+            _COMMAND.c.outcome.in_(_OPEN_TO_CHANGE),
+        )
+        .values(outcome=fact.outcome[:_COLUMN], outcome_at=fact.at)
     )
 
 
 def device_alarmed(batch: Batch, device: DevicePlace, fact: said.DeviceAlarmed) -> None:
     """The device needs somebody, or no longer does."""
     door = batch.door(device, fact.door).id if fact.door else None
+    kind, at = fact.alarm[:_COLUMN], batch.past(fact.at)
     if fact.active:
-        batch.alarm(fact.alarm, device, fact.at, door_id=door, detail={"detail": fact.detail})
+        about = {"door_id": door, "detail": {"detail": fact.detail}}
+        act = partial(batch.alarm_once, kind, device, at, **about)
     else:
-        batch.all_clear(fact.alarm, device, fact.at, door)
+        act = partial(batch.all_clear, kind, device, at, door)
+    batch.afterwards(fact.at, act)
 
 
 def dropped(batch: Batch, device: DevicePlace, fact: said.Dropped) -> None:
     """Facts the device had to throw away; numbers it never used are nothing to report."""
     if fact.lost != "unused":
         lost = sum(last - first + 1 for first, last in fact.ranges)
-        detail = {"lost": fact.lost, "count": lost}
-        batch.alarm("facts_dropped", device, fact.at, detail=detail)
+        about = {"detail": {"lost": fact.lost, "count": lost}}
+        act = partial(batch.alarm_once, "facts_dropped", device, fact.at, **about)
+        batch.afterwards(fact.at, act)
 
 
 def _passed(batch: Batch, door: DoorPlace, at: int, **how: Any) -> None:
@@ -208,7 +270,7 @@ RECORD: dict[str, Callable[[Batch, DevicePlace, Any], object]] = {
     said.ContactChanged.kind: contact_changed,
     said.DoorForced.kind: door_forced,
     said.DoorHeld.kind: door_held,
-    said.DoorHeldClear.kind: door_held_clear,
+    said.DoorHeldClear.kind: door_event,
     said.SensorsRead.kind: sensors_read,
     said.PolicyApplied.kind: policy_applied,
     said.CommandDone.kind: command_done,

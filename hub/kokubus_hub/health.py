@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from kokubus_hub.settings import Settings
@@ -13,8 +14,9 @@ FRESH_S = 30.0
 def beat(settings: Settings, role: str) -> None:
     """Say that ``role`` is at work."""
     path = _path(settings, role)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    with suppress(OSError):  # a full disk must not end the role: the file's age tells of it
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
 
 
 def alive(settings: Settings, role: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from pydantic_core import from_json
@@ -69,7 +70,7 @@ class Sorter:
         except UnknownKindError as error:
             log.warning("unknown_kind", error=str(error))
         except WireError as error:
-            self._bury(letter, str(error))
+            self._refuse(letter, str(error))
         else:
             self._sort(letter, up)
 
@@ -114,22 +115,39 @@ class Sorter:
         else:
             self.found.durable[device.slug, stamp.epoch].add(stamp.seq)
 
+    def _refuse(self, letter: Letter, error: str) -> None:
+        """A letter that cannot be read is buried once, and its device told not to repeat it."""
+        device = self._batch.places.devices.get(sender(letter.topic))
+        stamp = stamp_of(letter.payload)
+        known = device is not None and not device.revoked
+        if not (device and known and stamp):
+            self._bury(letter, error)
+            return
+        if self._spools.is_new(self._batch.connection, device.id, stamp):
+            self._bury(letter, error)
+        self.found.rejected[device.slug, stamp.epoch].append(stamp.seq)
+
     def _bury(self, letter: Letter, error: str) -> None:
-        """Keep what cannot be used for somebody to judge, and say so to its device."""
-        parts = letter.topic.split("/")
-        device = parts[2][:64] if len(parts) > 2 else ""
-        log.warning("dead_letter", device=device, error=error)
-        self._batch.add(
-            _DEAD,
-            device=device,
-            topic=letter.topic[:500],
-            payload=letter.payload[: wire.UPLINK_LIMIT],
-            error=error,
-            received_at=self._batch.now,
-        )
-        known, stamp = self._batch.places.devices.get(device), stamp_of(letter.payload)
-        if known and stamp and self._spools.is_new(self._batch.connection, known.id, stamp):
-            self.found.rejected[device, stamp.epoch].append(stamp.seq)
+        """Keep what cannot be used for somebody to judge."""
+        log.warning("dead_letter", device=sender(letter.topic), error=error)
+        self._batch.add(_DEAD, **dead_letter(letter, error, self._batch.now))
+
+
+def dead_letter(letter: Letter, error: str, now: said.Instant) -> dict[str, Any]:
+    """The row of a letter that cannot be used."""
+    return {
+        "device": sender(letter.topic),
+        "topic": letter.topic[:500],
+        "payload": letter.payload[: wire.UPLINK_LIMIT],
+        "error": error[:2000],
+        "received_at": now,
+    }
+
+
+def sender(topic: str) -> str:
+    """Whose topic it is, as far as it can be told; "" if it cannot."""
+    parts = topic.split("/")
+    return parts[2][:64] if len(parts) > 2 else ""
 
 
 def stamp_of(payload: bytes) -> said.Stamp | None:

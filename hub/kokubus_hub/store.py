@@ -102,6 +102,8 @@ def policy_and_state_for(batch: Batch, asked: Sequence[Asked]) -> Known:
     lookups = {one.lookup for one in asked}
     old = batch.now - HOLD_MS
     known = batch.places.held
+    if len(known) > HELD_MOST:
+        known.clear()
     missing = [lookup for lookup in lookups if lookup not in known or known[lookup].at < old]
     if missing:
         _hold(batch, missing)
@@ -124,8 +126,6 @@ def _content(asked: Sequence[Asked], held: Mapping[str, Held]) -> Content:
 def _hold(batch: Batch, lookups: list[str]) -> None:
     """Read these badges with their rights, and keep them until the next change."""
     kept = batch.places.held
-    if len(kept) > HELD_MOST:
-        kept.clear()
     kept.update((lookup, Held(batch.now)) for lookup in lookups)
     rows = list(batch.connection.execute(_BADGES, {"lookups": lookups}))
     members = {row.member_id: row.member for row in rows if row.member_id is not None}
