@@ -21,6 +21,8 @@ from kokubus_hub.places import Places, RoomPlace
 _BELIEF = table(models.Belief)
 _STATES = select(_BELIEF.c.room_id, _BELIEF.c.version, _BELIEF.c.state)
 _PREDICTED_EVERY_MS = 5_000
+_FORGOTTEN_MS = 7 * 86_400_000
+"""After a week of silence nothing is left of a belief but its rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Counting:
 def predicted(room: RoomPlace, site: Row[Any], belief: Belief, now: Instant) -> Belief:
     """The belief at ``now``, opening hours by opening hours."""
     end = max(now, belief.at)  # a door's clock may be a little ahead of ours
+    if end - belief.at > _FORGOTTEN_MS:
+        belief = predict(room.model, belief, end - _FORGOTTEN_MS, open_=False)
     windows = rules.expand(site.opening, site.timezone, belief.at, end + 1)
     edges = {edge for window in windows for edge in window if belief.at < edge < end}
     for start, until in pairwise([belief.at, *sorted(edges), end]):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from kokubus.messages import Side
+from kokubus.messages import Clock, Instant, Side
 from kokubus.occupancy import Passage, Sensor
 from kokubus_hub import models
 from kokubus_hub.answer import Tapped
@@ -19,14 +19,15 @@ _EVENT, _PASSAGE = table(models.AccessEvent), table(models.Passage)
 _TAPS = select(_EVENT.c.tap, _EVENT.c.badge_id, _EVENT.c.member_id, _EVENT.c.side).where(
     _EVENT.c.tap.in_(bindparam("taps", expanding=True))
 )
-_WAITING = select(_PASSAGE.c.id, _PASSAGE.c.tap, _PASSAGE.c.door_id, _PASSAGE.c.at).where(
-    _PASSAGE.c.tap.in_(bindparam("taps", expanding=True)), _PASSAGE.c.member_id.is_(None)
-)
+_WAITING = select(
+    _PASSAGE.c.id, _PASSAGE.c.tap, _PASSAGE.c.door_id, _PASSAGE.c.at, _PASSAGE.c.side
+).where(_PASSAGE.c.tap.in_(bindparam("taps", expanding=True)), _PASSAGE.c.member_id.is_(None))
+_PROMPT_MS = 1_000
 
 
 def settle(batch: Batch, taps: Sequence[Tapped]) -> None:
     """Insert the batch's passages, and give older ones the tap that arrived only now."""
-    _late_taps(batch, [one.tap.id for one in taps if one.tap.at < batch.now - 1_000])
+    _late_taps(batch, [one.tap.id for one in taps if _may_be_late(one, batch.now)])
     if not batch.passed:
         return
     known = _known(batch, [row["tap"] for row in batch.passed if row["tap"]])
@@ -34,10 +35,17 @@ def settle(batch: Batch, taps: Sequence[Tapped]) -> None:
         tap = known.get(row["tap"])
         row["side"] = row["side"] or (tap.side if tap else None)
         row["member_id"] = tap.member_id if tap else None
-        if tap is not None:
-            batch.evidence += _evidence(batch, row)
+        if row["tap"] and row["side"]:
+            _observe(batch, row)
     batch.connection.execute(insert(_PASSAGE), batch.passed)
     _remember(batch, batch.passed, known)
+
+
+def _may_be_late(one: Tapped, now: Instant) -> bool:
+    """Whether its door may have opened, and told of it, before this tap arrived."""
+    waited = now - one.tap.at
+    prompt = 0 <= waited < min(one.tap.deadline_ms, _PROMPT_MS)
+    return not prompt or one.stamp.clock is not Clock.SYNCED
 
 
 def _known(batch: Batch, taps: list[str]) -> dict[str, Any]:
@@ -51,23 +59,25 @@ def _late_taps(batch: Batch, taps: list[str]) -> None:
     if not taps:
         return
     known = _known(batch, taps)
-    rows = [dict(row._mapping) for row in batch.connection.execute(_WAITING, {"taps": taps})]  # noqa: SLF001 - SQLAlchemy's documented name
+    rows = [dict(row) for row in batch.connection.execute(_WAITING, {"taps": taps}).mappings()]
     for row in rows:
-        tap = known[row["tap"]]
-        row["side"] = tap.side
+        tap, told = known[row["tap"]], row["side"]
+        row["side"] = told or tap.side
         batch.connection.execute(
             update(_PASSAGE)
             .where(_PASSAGE.c.id == row["id"])
-            .values(member_id=tap.member_id, side=tap.side)
+            .values(member_id=tap.member_id, side=row["side"])
         )
-        batch.evidence += _evidence(batch, row)
+        if told is None:  # else it was counted when it came
+            _observe(batch, row)
     _remember(batch, rows, known)
 
 
-def _evidence(batch: Batch, row: Row) -> list[tuple[int, Passage]]:
+def _observe(batch: Batch, row: Row) -> None:
+    """A passage is evidence as soon as its side is known."""
     door = batch.places.doors[batch.places.door_slugs[row["door_id"]]]
-    side = Side(row["side"])
-    return [(room, Passage(row["at"], Sensor.BADGE, way)) for room, way in door.ways(side)]
+    for room, way in door.ways(Side(row["side"])):
+        batch.observe(room, Passage(row["at"], Sensor.BADGE, way))
 
 
 def _remember(batch: Batch, rows: Sequence[Row], known: dict[str, Any]) -> None:
@@ -77,8 +87,9 @@ def _remember(batch: Batch, rows: Sequence[Row], known: dict[str, Any]) -> None:
         if tap is None or tap.badge_id is None:
             continue
         door = batch.places.doors[batch.places.door_slugs[row["door_id"]]]
+        seen = {"badge_id": tap.badge_id, "at": batch.past(row["at"])}
         present += [
-            {"badge_id": tap.badge_id, "room_id": room, "inside": way is Side.IN, "at": row["at"]}
+            seen | {"room_id": room, "inside": way is Side.IN}
             for room, way in door.ways(Side(row["side"]))
         ]
     batch.present(present)

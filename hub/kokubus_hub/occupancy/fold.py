@@ -10,21 +10,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Evidence, initial, wants
+from kokubus.occupancy import Belief, Evidence, Passage, initial, wants
 from kokubus.occupancy import update as updated
 from kokubus_hub import models, places
 from kokubus_hub.batch import Batch
+from kokubus_hub.counting import predicted
 from kokubus_hub.models import table
 from kokubus_hub.places import RoomPlace
+from kokubus_hub.spools import SpoolMovedError
 
 SNAPSHOT_EVERY_MS = 60_000
+LONG_MS = 60_000
+"""A silence longer than this may hold the hour at which a site opens or closes."""
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
-_VERSIONS = select(_BELIEF.c.room_id, _BELIEF.c.version, _BELIEF.c.dirty_since).where(
-    _BELIEF.c.room_id.in_(bindparam("rooms", expanding=True))
+_VERSIONS = (
+    select(_BELIEF.c.room_id, _BELIEF.c.version, _BELIEF.c.dirty_since)
+    .where(_BELIEF.c.room_id.in_(bindparam("rooms", expanding=True)))
+    .order_by(_BELIEF.c.room_id)
 )
 _STATE = select(_BELIEF.c.state).where(_BELIEF.c.room_id == bindparam("room"))
 _WRITE = (
@@ -39,6 +46,33 @@ _WRITE = (
 )
 
 
+def _begin(dialect_insert: Any) -> Any:
+    return dialect_insert(_BELIEF).on_conflict_do_nothing().returning(_BELIEF.c.room_id)
+
+
+def _keep(dialect_insert: Any) -> Any:
+    made = dialect_insert(_SNAPSHOT)
+    same = ["room_id", "at"]
+    return made.on_conflict_do_update(index_elements=same, set_={"state": made.excluded.state})
+
+
+_BEGIN = {"sqlite": _begin(sqlite.insert), "postgresql": _begin(postgresql.insert)}
+_KEEP = {"sqlite": _keep(sqlite.insert), "postgresql": _keep(postgresql.insert)}
+
+
+def order(evidence: Evidence) -> tuple[Instant, bool]:
+    """In which order evidence is folded, live and in a replay: who passed comes before the air."""
+    return evidence.at, not isinstance(evidence, Passage)
+
+
+def folded(place: RoomPlace, site: Row[Any], belief: Belief, evidence: Evidence) -> Belief:
+    """The belief with the evidence in it, opening hours by opening hours."""
+    if evidence.at - belief.at > LONG_MS:
+        belief = predicted(place, site, belief, evidence.at)
+    open_ = places.is_open(site, evidence.at)
+    return updated(place.model, belief, evidence, open_=open_)
+
+
 @dataclass(slots=True)
 class _Room:
     """One room's belief while a batch is folded into it."""
@@ -50,12 +84,13 @@ class _Room:
     snapshot_at: Instant
     changed: bool = False
 
-    def fold(self, evidence: Evidence, open_: bool) -> None:
+    def fold(self, site: Row[Any], evidence: Evidence) -> None:
         if evidence.at < self.belief.at:
-            self.dirty_since = min(self.dirty_since or evidence.at, evidence.at)
+            since = self.dirty_since
+            self.dirty_since = evidence.at if since is None else min(since, evidence.at)
             self.changed = True
         elif wants(self.belief, evidence):
-            self.belief = updated(self.place.model, self.belief, evidence, open_=open_)
+            self.belief = folded(self.place, site, self.belief, evidence)
             self.changed = True
 
 
@@ -75,10 +110,9 @@ class Fold:
         if not wanted:
             return
         rooms = self._rooms(batch, {room for room, _ in wanted})
-        for room_id, evidence in sorted(wanted, key=lambda pair: pair[1].at):
+        for room_id, evidence in sorted(wanted, key=lambda pair: order(pair[1])):
             room = rooms[room_id]
-            site = batch.places.sites[room.place.site_id]
-            room.fold(evidence, places.is_open(site, evidence.at))
+            room.fold(batch.places.sites[room.place.site_id], evidence)
         self._write(batch, [room for room in rooms.values() if room.changed])
 
     def _may_matter(self, room_id: int, evidence: Evidence) -> bool:
@@ -109,7 +143,8 @@ class Fold:
         for room in rooms:
             state = room.belief.to_json()
             room.version += 1
-            if room.belief.at - room.snapshot_at >= SNAPSHOT_EVERY_MS:
+            since = room.belief.at - room.snapshot_at
+            if since >= SNAPSHOT_EVERY_MS or since == 0:  # more of a snapshot's own instant
                 room.snapshot_at = room.belief.at
                 _keep_snapshot(batch, room, state)
             batch.connection.execute(
@@ -127,11 +162,9 @@ class Fold:
 def _first(batch: Batch, place: RoomPlace) -> _Room:
     """A room nobody knows anything of yet."""
     belief = initial(place.model, min(e.at for room, e in batch.evidence if room == place.id))
-    batch.connection.execute(
-        insert(_BELIEF).values(
-            room_id=place.id, at=belief.at, state=belief.to_json(), dirty_since=None, version=0
-        )
-    )
+    row = {"room_id": place.id, "at": belief.at, "state": belief.to_json(), "version": 0}
+    if batch.connection.scalar(_BEGIN[batch.connection.dialect.name], row) is None:
+        raise SpoolMovedError("a room's belief was begun by another listener")
     return _Room(place, belief, 0, None, belief.at - SNAPSHOT_EVERY_MS)
 
 
@@ -147,14 +180,9 @@ def _read(batch: Batch, place: RoomPlace) -> Belief:
 
 
 def _keep_snapshot(batch: Batch, room: _Room, state: str) -> None:
-    """One snapshot a room and instant; a second belief of the same instant needs none."""
-    there = select(func.count()).where(
-        _SNAPSHOT.c.room_id == room.place.id, _SNAPSHOT.c.at == room.belief.at
-    )
-    if not batch.connection.execute(there).scalar_one():
-        batch.connection.execute(
-            insert(_SNAPSHOT).values(room_id=room.place.id, at=room.belief.at, state=state)
-        )
+    """One snapshot a room and instant: the last belief of that instant."""
+    row = {"room_id": room.place.id, "at": room.belief.at, "state": state}
+    batch.connection.execute(_KEEP[batch.connection.dialect.name], row)
 
 
 def _locks(batch: Batch) -> bool:

@@ -1,7 +1,7 @@
 """Replay a room's evidence in order, after some of it came late.
 
-Only the last half hour is replayed, from a snapshot: what came later than that enters the
-history alone, since a belief forgets faster than it could still be corrected.
+Only what is at most half an hour late is replayed, from a snapshot: what comes later than
+that enters the history alone, since a belief forgets faster than it could still be corrected.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from kokubus.messages import Instant, Side
-from kokubus.occupancy import Belief, Co2, Evidence, Passage, Pir, Sensor, wants
-from kokubus.occupancy import update as updated
+from kokubus.occupancy import Belief, Co2, Evidence, Passage, Pir, RoomModel, Sensor, wants
 from kokubus_hub import models, places
+from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
+from kokubus_hub.occupancy.fold import folded, order
 from kokubus_hub.places import Places, RoomPlace
 
 WINDOW_MS = 30 * 60_000
@@ -26,7 +27,8 @@ _PASSAGE, _READING, _SENSOR = table(models.Passage), table(models.Reading), tabl
 
 def dirty_rooms(connection: Connection) -> list[int]:
     """Ids of the rooms whose belief lacks evidence that came late."""
-    return list(connection.scalars(select(_BELIEF.c.room_id).where(_BELIEF.c.dirty_since > 0)))
+    dirty = select(_BELIEF.c.room_id).where(_BELIEF.c.dirty_since.is_not(None))
+    return list(connection.scalars(dirty))
 
 
 def replay(connection: Connection, room_id: int, now: Instant) -> None:
@@ -35,17 +37,37 @@ def replay(connection: Connection, room_id: int, now: Instant) -> None:
     if row is None or row.dirty_since is None:
         return
     known = places.current(connection, None)
-    start = _snapshot(connection, room_id, row.dirty_since, now)
-    belief = _folded(connection, known, known.rooms[room_id], start) if start else None
     changes: dict[str, Any] = {"dirty_since": None, "version": row.version + 1}
-    if belief is not None:
-        changes |= {"at": belief.at, "state": belief.to_json()}
+    if row.dirty_since >= now - WINDOW_MS:
+        belief = _again(connection, known, known.rooms[room_id], row.dirty_since, now)
+        if belief is not None:
+            changes |= {"at": belief.at, "state": belief.to_json()}
     connection.execute(update(_BELIEF).where(_BELIEF.c.room_id == room_id).values(**changes))
 
 
 def forget_snapshots(connection: Connection, now: Instant) -> None:
-    """Drop snapshots that no replay will begin from; twice the window is kept."""
-    connection.execute(delete(_SNAPSHOT).where(_SNAPSHOT.c.at < now - 2 * WINDOW_MS))
+    """Drop snapshots that no replay will begin from; each room keeps its last before the window."""
+    last = (
+        select(func.max(_SNAPSHOT.c.id))
+        .where(_SNAPSHOT.c.at < now - WINDOW_MS)
+        .group_by(_SNAPSHOT.c.room_id)
+    )
+    connection.execute(
+        delete(_SNAPSHOT).where(_SNAPSHOT.c.at < now - WINDOW_MS, _SNAPSHOT.c.id.not_in(last))
+    )
+
+
+def _again(
+    connection: Connection, known: Places, room: RoomPlace, since: Instant, now: Instant
+) -> Belief | None:
+    """The belief that all evidence makes; snapshots that lacked some of it are dropped."""
+    start = _snapshot(connection, room, since)
+    if start is None:
+        return None
+    connection.execute(
+        delete(_SNAPSHOT).where(_SNAPSHOT.c.room_id == room.id, _SNAPSHOT.c.at >= since)
+    )
+    return _folded(connection, known, room, start, now)
 
 
 def _belief(connection: Connection, room_id: int) -> Any:
@@ -53,45 +75,62 @@ def _belief(connection: Connection, room_id: int) -> Any:
     return query.with_for_update() if connection.dialect.name == "postgresql" else query
 
 
-def _snapshot(connection: Connection, room_id: int, before: Instant, now: Instant) -> Belief | None:
-    found = connection.execute(
+def _snapshot(connection: Connection, room: RoomPlace, before: Instant) -> Belief | None:
+    """The last one that cannot lack the late evidence; None if it does not fit the room now."""
+    found = connection.scalar(
         select(_SNAPSHOT.c.state)
-        .where(_SNAPSHOT.c.room_id == room_id, _SNAPSHOT.c.at <= before)
-        .where(_SNAPSHOT.c.at >= now - WINDOW_MS)
+        .where(_SNAPSHOT.c.room_id == room.id, _SNAPSHOT.c.at < before)
         .order_by(_SNAPSHOT.c.at.desc())
-    ).first()
-    return Belief.from_json(found.state) if found else None
+        .limit(1)
+    )
+    return _fitting(found, room.model) if found else None
 
 
-def _folded(connection: Connection, known: Places, room: RoomPlace, belief: Belief) -> Belief:
-    site = known.sites[room.site_id]
-    for evidence in sorted(_evidence(connection, known, room, belief.at), key=lambda e: e.at):
+def _fitting(state: str, model: RoomModel) -> Belief | None:
+    try:
+        belief = Belief.from_json(state)
+    except ValueError:
+        return None
+    return belief if len(belief.posterior) == model.places + 1 else None
+
+
+def _folded(
+    connection: Connection, known: Places, room: RoomPlace, belief: Belief, now: Instant
+) -> Belief:
+    site, until = known.sites[room.site_id], now + AHEAD_MS
+    for evidence in sorted(_evidence(connection, known, room, (belief.at, until)), key=order):
         if wants(belief, evidence):
-            open_ = places.is_open(site, evidence.at)
-            belief = updated(room.model, belief, evidence, open_=open_)
+            belief = folded(room, site, belief, evidence)
     return belief
 
 
 def _evidence(
-    connection: Connection, known: Places, room: RoomPlace, after: Instant
+    connection: Connection, known: Places, room: RoomPlace, span: tuple[Instant, Instant]
 ) -> Iterator[Evidence]:
+    """What was recorded of the room after the span's begin and until its end."""
+    after, until = span
     doors = [d.id for d in known.doors.values() if room.id in (d.room_id, d.from_room_id)]
-    passages = select(_PASSAGE).where(_PASSAGE.c.door_id.in_(doors), _PASSAGE.c.at > after)
+    passages = (
+        select(_PASSAGE)
+        .where(_PASSAGE.c.door_id.in_(doors), _PASSAGE.c.at > after, _PASSAGE.c.at <= until)
+        .order_by(_PASSAGE.c.id)
+    )
     for row in connection.execute(passages):
         if (passage := _passage(known, room, row)) is not None:
             yield passage
     readings = (
         select(_SENSOR.c.quantity, _READING.c.at, _READING.c.value)
         .join_from(_READING, _SENSOR)
-        .where(_SENSOR.c.room_id == room.id, _READING.c.at > after)
+        .where(_SENSOR.c.room_id == room.id, _READING.c.at > after, _READING.c.at <= until)
         .where(_SENSOR.c.quantity.in_(("co2", "pir")))
+        .order_by(_READING.c.id)
     )
     for quantity, at, value in connection.execute(readings):
         yield Co2(at, value) if quantity == "co2" else Pir(at, fired=value > 0)
 
 
 def _passage(known: Places, room: RoomPlace, row: Row[Any]) -> Passage | None:
-    """The passage as the listener folded it; one whose tap is not known was not."""
+    """The passage as the listener folded it; one whose side only its tap can tell was not."""
     if row.tap is not None and row.side is None:
         return None
     door = known.doors[known.door_slugs[row.door_id]]
