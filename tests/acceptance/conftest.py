@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.rig.network import Network, prepare
-
-MakeNetwork = Callable[..., Network]
+from tests.acceptance.rig.network import MakeNetwork, Network, networks, prepare
 
 
 @pytest.fixture(scope="session")
@@ -22,21 +19,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_network(tmp_path: Path, prepared: Path) -> Iterator[MakeNetwork]:
-    """Make a network whose doors have this ``deadline_ms`` and ``pulse_ms``."""
-    made: list[Network] = []
-
-    def make(*, deadline_ms: int = 5_000, pulse_ms: int = 1_500) -> Network:
-        folder = tmp_path / f"network-{len(made)}"
-        made.append(Network(folder, prepared, deadline_ms=deadline_ms, pulse_ms=pulse_ms))
-        return made[-1]
-
-    try:
+    """Make a network of this test's own."""
+    with networks(tmp_path, prepared) as make:
         yield make
-    finally:
-        for network in made:
-            network.close()
-            for name, said in network.logs():  # shown by pytest where the test has failed
-                sys.stdout.write(f"\n--- {name}\n{said}")
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 
 import pytest
-from tests.acceptance.rig.network import Network
+from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.occupancy import believed, folded
 from tests.acceptance.rig.village import DEVICES, FIRST, FRONT, HALL, SECOND, SIDE
 from tests.acceptance.rig.waiting import wait_until
@@ -76,7 +76,7 @@ class Day:
 
 
 @pytest.mark.timeout(300)
-def test_a_thousand_taps_are_a_thousand_rows(make_network: Callable[..., Network]) -> None:
+def test_a_thousand_taps_are_a_thousand_rows(make_network: MakeNetwork) -> None:
     network = make_network(deadline_ms=1_000)
     network.start()
     for uid in MEMBERS:

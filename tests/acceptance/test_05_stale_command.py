@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import insert
-from tests.acceptance.rig.network import Network
+from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.peer import Peer, signed
 from tests.acceptance.rig.village import FIRST, FRONT, now
 from tests.acceptance.rig.waiting import wait_until
@@ -68,7 +67,7 @@ class Desk:
 
 
 @pytest.fixture
-def started(make_network: Callable[..., Network]) -> Network:
+def started(make_network: MakeNetwork) -> Network:
     """Broker and listener; the agent has yet to come."""
     network = make_network()
     network.broker.start()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from random import Random
 
 import pytest
 from tests.acceptance.rig.agent import Agent
-from tests.acceptance.rig.network import Network
+from tests.acceptance.rig.network import MakeNetwork
 from tests.acceptance.rig.village import DEVICES, FIRST, FRONT
 from tests.acceptance.rig.waiting import wait_until
 
@@ -21,7 +20,7 @@ BROKER_EVERY = 10
 
 
 @pytest.mark.timeout(600)
-def test_a_hundred_reboots_move_no_bolt(make_network: Callable[..., Network]) -> None:
+def test_a_hundred_reboots_move_no_bolt(make_network: MakeNetwork) -> None:
     """Two agents, fifty times each: crashes, some of them while starting, and clean ends.
 
     The doors have a policy by which a member may enter now; one relay is energised by a high
@@ -48,7 +47,7 @@ def test_a_hundred_reboots_move_no_bolt(make_network: Callable[..., Network]) ->
 
 
 def test_a_grant_that_was_asked_for_before_a_crash_opens_nothing_after_it(
-    make_network: Callable[..., Network],
+    make_network: MakeNetwork,
 ) -> None:
     """The broker keeps the hub's answer for the door's next life."""
     network = make_network()
@@ -68,7 +67,7 @@ def test_a_grant_that_was_asked_for_before_a_crash_opens_nothing_after_it(
 
 
 def test_an_agent_killed_while_its_bolt_is_drawn_lets_it_go_and_leaves_it(
-    make_network: Callable[..., Network],
+    make_network: MakeNetwork,
 ) -> None:
     """What systemd runs after a crash lets go; the next life knows nothing of the grant."""
     network = make_network(pulse_ms=60_000)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.acceptance.rig.network import Network
+from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.peer import Peer, signed
 from tests.acceptance.rig.village import FIRST, FRONT, SECOND, now
 from tests.acceptance.rig.waiting import wait_until
@@ -116,7 +116,7 @@ class Impostor:
 
 
 @pytest.fixture
-def alone(make_network: Callable[..., Network]) -> Network:
+def alone(make_network: MakeNetwork) -> Network:
     """A broker and an agent, and no hub."""
     network = make_network(deadline_ms=DEADLINE_MS)
     network.broker.start()
@@ -125,7 +125,7 @@ def alone(make_network: Callable[..., Network]) -> Network:
 
 
 @pytest.mark.parametrize("policy", [False, True], ids=["without a policy", "with a policy"])
-def test_a_hub_that_hangs_opens_no_door(make_network: Callable[..., Network], policy: bool) -> None:
+def test_a_hub_that_hangs_opens_no_door(make_network: MakeNetwork, policy: bool) -> None:
     network = make_network(deadline_ms=DEADLINE_MS)
     network.start(FIRST)
     agent = network.agents[FIRST]

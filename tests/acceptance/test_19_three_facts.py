@@ -5,11 +5,10 @@ The hub's answer is on its way until the door has decided by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.acceptance.rig.network import Network
+from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.occupancy import believed, counted, empty_now, folded
 from tests.acceptance.rig.village import FIRST, FRONT, HALL
 from tests.acceptance.rig.waiting import wait_until
@@ -22,7 +21,7 @@ DEADLINE_MS = 1_000
 
 
 @pytest.fixture
-def slow(make_network: Callable[..., Network]) -> Network:
+def slow(make_network: MakeNetwork) -> Network:
     """A network whose hub knows more than the door: one booking made, one cancelled since."""
     network = make_network(deadline_ms=DEADLINE_MS)
     empty_now(network.village, HALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from kokubus_hub import database, enrolment, models
 from kokubus_hub.keys import Keyring
 from kokubus_hub.settings import Settings
 from kokubus_hub.sites.apply import apply
+
+_LOG_SHOWN = 4_000
+MakeNetwork = Callable[..., "Network"]
 
 
 def prepare(folder: Path) -> None:
@@ -105,10 +108,11 @@ class Network:
             return False
         return issued[-1].sha256 in stored.read_text("utf-8")
 
-    def logs(self) -> Iterator[tuple[str, str]]:
-        """(name, end) of what each process said."""
+    def report(self) -> None:
+        """Say what the processes said: pytest shows it where a test has failed."""
         for log in sorted(self.folder.glob("*.log")):
-            yield log.stem, log.read_text("utf-8", "replace")[-4_000:]
+            said = log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
+            sys.stdout.write(f"\n--- {log.stem}\n{said}")
 
     def _role(self, role: str) -> Process:
         environ = {
@@ -146,3 +150,21 @@ def _opened(settings: Settings) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def networks(folder: Path, prepared: Path) -> Iterator[MakeNetwork]:
+    """Makes networks whose doors have this ``deadline_ms`` and ``pulse_ms``, and ends them."""
+    made: list[Network] = []
+
+    def make(*, deadline_ms: int = 5_000, pulse_ms: int = 1_500) -> Network:
+        place = folder / f"network-{len(made)}"
+        made.append(Network(place, prepared, deadline_ms=deadline_ms, pulse_ms=pulse_ms))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for network in made:
+            network.close()
+            network.report()

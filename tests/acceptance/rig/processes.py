@@ -12,7 +12,7 @@ GRACE_S = 20
 
 
 class Process:
-    """One command; its output is appended to ``log`` at every start."""
+    """One command; its output is appended to ``log``; ``environ`` is read at every start."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class Process:
         cwd: Path | None = None,
     ) -> None:
         self._command = list(command)
-        self._environ = os.environ | (environ or {})
+        self.environ = os.environ | (environ or {})
         self._cwd = cwd
         self._running: subprocess.Popen[bytes] | None = None
         self.log = log
@@ -32,7 +32,7 @@ class Process:
         assert self._running is None, f"{self.log.stem} is running already"
         with self.log.open("ab") as output:
             self._running = subprocess.Popen(
-                self._command, stdout=output, stderr=output, env=self._environ, cwd=self._cwd
+                self._command, stdout=output, stderr=output, env=self.environ, cwd=self._cwd
             )
 
     def send(self, number: signal.Signals) -> None:
