@@ -22,7 +22,7 @@ from kokubus_hub import changes, issuing, models
 from kokubus_hub.database import reading, writing
 from kokubus_hub.issuing import Issued, Seal
 from kokubus_hub.models import table
-from kokubus_hub.policies import HOUR_MS, Building, Lookups
+from kokubus_hub.policies import HOUR_MS, Building, Known
 from kokubus_hub.publisher import Publisher, PublishError
 
 RENEW_MS = 15 * 60_000
@@ -51,13 +51,13 @@ class Delivery:
     def __init__(
         self,
         engine: Engine,
-        lookups: Lookups,
+        known: Known,
         seal: Seal,
         publisher: Publisher,
         horizon_ms: int,
     ) -> None:
         self._engine = engine
-        self._lookups = lookups
+        self._known = known
         self._seal = seal
         self._publisher = publisher
         self._horizon_ms = horizon_ms
@@ -149,7 +149,7 @@ class Delivery:
         self, connection: Connection, devices: Iterable[int], now: Instant
     ) -> dict[int, str]:
         """Canonical documents; a site whose rows cannot be read is tried again later."""
-        building = Building(connection, now, self._horizon_ms, self._lookups)
+        building = Building(connection, now, self._horizon_ms, self._known)
         by_site: dict[int, list[int]] = {}
         for device in devices:
             by_site.setdefault(self._devices[device].site_id, []).append(device)

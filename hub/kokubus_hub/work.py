@@ -24,7 +24,7 @@ from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
 from kokubus_hub.occupancy import replay
-from kokubus_hub.policies import HOUR_MS, Lookups
+from kokubus_hub.policies import HOUR_MS, Known
 from kokubus_hub.publisher import Publisher
 from kokubus_hub.pulse import Pulse
 from kokubus_hub.settings import Settings
@@ -100,7 +100,7 @@ class Work:
         self._settings = settings
         self.delivery = Delivery(
             engine,
-            Lookups(keyring),
+            Known(keyring),
             Seal(keyring, settings.policy_expiry_hours * HOUR_MS),
             publisher,
             settings.policy_horizon_hours * HOUR_MS,

@@ -22,7 +22,7 @@ from kokubus_hub.delivery import (
 )
 from kokubus_hub.issuing import Seal
 from kokubus_hub.models import table
-from kokubus_hub.policies import Lookups
+from kokubus_hub.policies import Known
 
 DEVICE, POLICY = table(models.Device), table(models.Policy)
 
@@ -45,7 +45,7 @@ def delivery(hub: World, broker: Broker) -> Delivery:
 
 def started(hub: World, broker: Broker) -> Delivery:
     seal = Seal(hub.keyring, 72 * HOUR_MS)
-    made = Delivery(hub.engine, Lookups(hub.keyring), seal, broker, HORIZON_MS)
+    made = Delivery(hub.engine, Known(hub.keyring), seal, broker, HORIZON_MS)
     turn(made, NOW)
     return made
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 from tests.hub.policy_world import DAY_MS, HORIZON_MS, HOUR_MS, NOW, OPENING, UID, World, world
 
 from kokubus import credential, policy, wire
 from kokubus.credential import Credential
 from kokubus.decision import Reason
 from kokubus_hub import database, models, policies
-from kokubus_hub.policies import BACK_MS, Lookups, NoPolicyError, build_all
+from kokubus_hub.policies import BACK_MS, Known, NoPolicyError, build_all
 
 OTHER = "04B1B2C3D4E580"
 DAY_AND_NIGHT = {day: ["00:00-24:00"] for day in (*OPENING, "sat", "sun")}
@@ -156,16 +161,68 @@ def test_each_device_has_lookups_of_its_own_and_nobody_is_named(hub: World) -> N
 
 def test_remembered_lookups_are_the_computed_ones_and_forget_who_left(hub: World) -> None:
     booking = hub.book(hub.member(UID), NOW, NOW + HOUR_MS)
-    lookups = Lookups(hub.keyring)
+    known = Known(hub.keyring)
 
     def build() -> policy.Document:
         with database.reading(hub.engine) as connection:
-            return build_all(connection, [1], NOW, HORIZON_MS, lookups)[1]
+            return build_all(connection, [1], NOW, HORIZON_MS, known)[1]
 
     assert build() == build() == hub.document(1)
     hub.book(hub.member(OTHER), NOW, NOW + HOUR_MS)
     hub.set(models.Booking, booking, status="cancelled")
     assert list(build()["badges"]) == [lookup(hub, OTHER)]
+
+
+def test_a_device_enrolled_anew_has_new_lookups(hub: World) -> None:
+    hub.book(hub.member(UID), NOW, NOW + HOUR_MS)
+    known = Known(hub.keyring)
+    with database.reading(hub.engine) as connection:
+        before = build_all(connection, [1], NOW, HORIZON_MS, known)[1]["badges"]
+    hub.set(models.Device, 1, lookup_key=hub.keyring.seal(b"y" * 32, "device:dorf-1"))
+    with database.reading(hub.engine) as connection:
+        after = build_all(connection, [1], NOW, HORIZON_MS, known)[1]["badges"]
+    assert before.keys().isdisjoint(after.keys())
+    assert after == hub.document(1)["badges"]
+
+
+CHANGES: list[Callable[[World], object]] = [
+    lambda hub: hub.book(1, NOW, NOW + HOUR_MS),
+    lambda hub: hub.book(2, NOW + HOUR_MS, NOW + 2 * HOUR_MS, room=1),
+    lambda hub: hub.book(1, NOW, NOW + DAY_MS, whole_day=True, date="2026-09-22"),
+    lambda hub: hub.set(models.Booking, 1, end=NOW + 3 * HOUR_MS),
+    lambda hub: hub.set(models.Booking, 1, room_id=1),
+    lambda hub: hub.set(models.Booking, 1, member_id=2),
+    lambda hub: hub.set(models.Booking, 1, whole_day=True, date="2026-09-21"),
+    lambda hub: hub.set(models.Booking, 2, status="cancelled"),
+    lambda hub: hub.set(models.Booking, 2, status="confirmed"),
+    lambda hub: hub.set(models.Site, 1, opening={"mon": ["10:00-12:00"], "tue": ["00:00-24:00"]}),
+    lambda hub: hub.set(models.Site, 1, timezone="Europe/London"),
+    lambda hub: hub.set(models.Site, 1, lead_ms=0),
+    lambda hub: hub.set(models.Member, 1, status="suspended"),
+    lambda hub: hub.set(models.Member, 2, end=NOW + HOUR_MS),
+    lambda hub: hub.set(models.Badge, 1, status="lost"),
+    lambda hub: hub.set(models.Badge, 2, member_id=1),
+    lambda hub: hub.set(models.Badge, 2, member_id=None),
+    lambda hub: hub.add(models.Keyholder, site_id=1, badge_id=2),
+    lambda hub: hub.add(models.Entitlement, member_id=2, site_id=1),
+    lambda hub: hub.set(models.Door, 2, from_room_id=None),
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=8))
+def test_what_is_remembered_never_shows(changes: list[Callable[[World], object]]) -> None:
+    """Whatever is changed in whatever order, the documents are those of a fresh start."""
+    with TemporaryDirectory() as folder, world(Path(folder)) as hub:
+        hub.book(hub.member(UID), NOW, NOW + HOUR_MS)
+        hub.book(hub.member(OTHER), NOW, NOW + HOUR_MS, room=1)
+        known = Known(hub.keyring)
+        for change in changes:
+            with suppress(IntegrityError):
+                change(hub)
+            with database.reading(hub.engine) as connection:
+                built = build_all(connection, [1, 2], NOW, HORIZON_MS, known)
+            assert built == {1: hub.document(1), 2: hub.document(2)}
 
 
 def test_devices_that_cannot_have_a_policy(hub: World) -> None:
@@ -187,6 +244,6 @@ def test_a_document_is_what_a_door_reads(hub: World) -> None:
 def test_a_whole_network_is_the_sum_of_its_devices(hub: World) -> None:
     hub.book(hub.member(UID), NOW, NOW + HOUR_MS)
     with database.reading(hub.engine) as connection:
-        lookups = policies.Lookups(hub.keyring)
-        built = build_all(connection, [1, 2, 99], NOW, HORIZON_MS, lookups)
+        known = policies.Known(hub.keyring)
+        built = build_all(connection, [1, 2, 99], NOW, HORIZON_MS, known)
     assert built == {1: hub.document(1), 2: hub.document(2)}
