@@ -11,9 +11,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from influxdb_client.client.write.point import Point
+from influxdb_client.client.write.point import Point as _Point
 from sqlalchemy import Connection, Select, bindparam, select
 
 from kokubus.messages import Instant
@@ -30,6 +30,9 @@ _EVENT, _ENFORCEMENT = table(models.AccessEvent), table(models.Enforcement)
 _PASSAGE, _DOOR_EVENT = table(models.Passage), table(models.DoorEvent)
 _READING, _SENSOR = table(models.Reading), table(models.Sensor)
 _PLACEMENT, _MUNICIPALITY = table(models.Placement), table(models.Municipality)
+
+Point: TypeAlias = Any
+"""Of influxdb-client, whose methods have no types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def stamped(point: Point, row: Any, standing: Standing) -> Point:
 def occupancy(room: RoomPlace, site: str, crowd: Crowd, municipality: str, at: Instant) -> Point:
     """How many people are believed to be in a room at ``at``, with the 90 % interval."""
     estimate = crowd.estimate
-    point = Point("occupancy").tag("site", site).tag("room", room.slug)
+    point = _Point("occupancy").tag("site", site).tag("room", room.slug)
     point = point.tag("municipality", municipality).time(at * NANOS)
     fields: Mapping[str, float | int] = {
         "people": estimate.median,
@@ -101,7 +104,7 @@ def _at_doors(facts: Any) -> Select[Any]:
 
 
 def _tap(row: Any) -> Point:
-    point = Point("tap").tag("door", row.door).tag("side", row.side)
+    point = _Point("tap").tag("door", row.door).tag("side", row.side)
     if row.granted is not None:
         point = point.tag("granted", _yes(row.granted)).tag("reason", row.reason)
     if row.decided_at is not None:
@@ -110,22 +113,22 @@ def _tap(row: Any) -> Point:
 
 
 def _enforced(row: Any) -> Point:
-    point = Point("enforced").tag("door", row.door).tag("by", row.by)
+    point = _Point("enforced").tag("door", row.door).tag("by", row.by)
     point = point.tag("granted", _yes(row.granted)).tag("reason", row.reason)
     return point.field("count", 1).field("policy_age_ms", row.policy_age_ms)
 
 
 def _passage(row: Any) -> Point:
-    point = Point("passage").tag("door", row.door).tag("side", row.side or "unknown")
+    point = _Point("passage").tag("door", row.door).tag("side", row.side or "unknown")
     return point.field("count", 1)
 
 
 def _door_event(row: Any) -> Point:
-    return Point("door_event").tag("door", row.door).tag("kind", row.kind).field("count", 1)
+    return _Point("door_event").tag("door", row.door).tag("kind", row.kind).field("count", 1)
 
 
 def _reading(row: Any) -> Point:
-    point = Point("reading").tag("sensor", row.sensor).tag("room", row.room)
+    point = _Point("reading").tag("sensor", row.sensor).tag("room", row.room)
     return point.tag("quantity", row.quantity).field("value", row.value)
 
 

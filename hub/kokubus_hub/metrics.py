@@ -12,7 +12,6 @@ from threading import Event, Thread
 
 import structlog
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
@@ -21,7 +20,7 @@ from kokubus.messages import Instant
 from kokubus_hub import models, places
 from kokubus_hub.counting import Counting
 from kokubus_hub.database import reading, writing
-from kokubus_hub.metric_points import BATCH, SOURCES, Source, Standing, occupancy, stamped
+from kokubus_hub.metric_points import BATCH, SOURCES, Point, Source, Standing, occupancy, stamped
 from kokubus_hub.models import Base, table
 from kokubus_hub.settings import Settings, secret_in
 

@@ -26,7 +26,7 @@ class Pulse:
         cursor = self._raw.cursor()
         (version,) = cursor.execute("PRAGMA data_version").fetchone()
         cursor.close()
-        moved = version != self._version
+        moved = bool(version != self._version)
         self._version = version
         return moved
 
