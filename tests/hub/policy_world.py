@@ -111,15 +111,19 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    keyring = Keyring.create(folder / "keys")
     (folder / "hub.db").write_bytes(_migrated())
     engine = database.engine(database.sqlite_url(folder / "hub.db"))
-    made = World(engine, keyring, os.urandom(32))
     try:
-        _furnish(made)
-        yield made
+        yield furnished(engine, Keyring.create(folder / "keys"))
     finally:
         engine.dispose()
+
+
+def furnished(engine: Engine, keyring: Keyring) -> World:
+    """The building in a database that has been migrated and is empty."""
+    made = World(engine, keyring, os.urandom(32))
+    _furnish(made)
+    return made
 
 
 @cache
