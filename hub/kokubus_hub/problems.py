@@ -9,15 +9,19 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from kokubus.errors import KokubusError
+from kokubus_hub.i18n import marked as _
 from kokubus_hub.i18n import words
-from kokubus_hub.pages import language_of
+from kokubus_hub.pages import language_of, page
 
+NOWHERE = _("There is nothing at this address.")
+AWAY = _("The hub cannot use its database now; nothing was changed. Try again.")
+MISTAKE = _("The hub made a mistake; its log says which. Nothing was changed.")
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
 
@@ -63,13 +67,15 @@ def install(app: FastAPI) -> None:
 
 
 def answer(
+    request: Request,
     status: int,
     detail: str,
-    *,
     headers: Mapping[str, str] | None = None,
     errors: list[dict[str, str]] | None = None,
-) -> JSONResponse:
-    """The response that carries a problem."""
+) -> Response:
+    """The response that carries a problem: a page for whoever looks at one, else JSON."""
+    if _looks(request):
+        return page(request, "problem.html", status, detail=detail)
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
     return JSONResponse(
         body.model_dump(exclude_none=True),
@@ -79,41 +85,45 @@ def answer(
     )
 
 
-def _ours(request: Request, error: Exception) -> JSONResponse:
+def _looks(request: Request) -> bool:
+    asks = request.headers.get("Accept", "").startswith("text/html")
+    return asks and not request.url.path.startswith("/api/v1/")
+
+
+def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, ProblemError):
-        return answer(error.status, _said(request, error), headers=error.headers)
-    return answer(422, str(error))
+        return answer(request, error.status, _said(request, str(error)), error.headers)
+    return answer(request, 422, str(error))
 
 
-def _said(request: Request, error: ProblemError) -> str:
+def _said(request: Request, detail: str) -> str:
     """In the reader's language; programs, which name none, read English."""
     named = "Accept-Language" in request.headers
-    return words(language_of(request)).say(str(error)) if named else str(error)
+    return words(language_of(request)).say(detail) if named else detail
 
 
-def _http(_request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    return answer(error.status_code, str(error.detail), headers=error.headers)
+    detail = _said(request, NOWHERE) if error.status_code == 404 else str(error.detail)
+    return answer(request, error.status_code, detail, error.headers)
 
 
-def _invalid(_request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> Response:
     """Says where and what, never the value: it may be a UID or a password."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     found = [
         {"where": ".".join(str(part) for part in one["loc"]), "what": str(one["msg"])}
         for one in error.errors()
     ]
-    return answer(422, f"{found[0]['where']}: {found[0]['what']}", errors=found)
+    return answer(request, 422, f"{found[0]['where']}: {found[0]['what']}", errors=found)
 
 
-def _database(_request: Request, error: Exception) -> JSONResponse:
+def _database(request: Request, error: Exception) -> Response:
     log.error("database_unavailable", error=str(getattr(error, "orig", error)))
-    return answer(
-        503, "The hub cannot reach its database or write to it; nothing was changed. Try again."
-    )
+    return answer(request, 503, _said(request, AWAY))
 
 
-def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+def _unforeseen(request: Request, error: Exception) -> Response:
     route = getattr(request.scope.get("route"), "path", None)  # an address may hold a token
     log.error("unforeseen", route=route, error=type(error).__name__)
-    return answer(500, "The hub made a mistake; its log says which. Nothing was changed.")
+    return answer(request, 500, _said(request, MISTAKE))

@@ -193,3 +193,12 @@ def test_the_reference_names_every_operation(anybody: httpx.Client) -> None:
         assert f"<code>{path}</code>" in html
     links = set(re.findall(r'href="#(\w+)"', html)) - {"main"}
     assert links <= set(re.findall(r'id="(\w+)"', html))
+
+
+def test_whoever_looks_at_a_page_reads_a_page(anybody: httpx.Client) -> None:
+    looking = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "de"}
+    answer = anybody.get("/nowhere", headers=looking)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "Unter dieser Adresse gibt es nichts." in answer.text
+    assert anybody.get("/api/v1/nowhere", headers=looking).json()["status"] == 404
