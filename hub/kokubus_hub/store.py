@@ -202,4 +202,4 @@ def _heads(batch: Batch, asked: Iterable[Asked], content: Content) -> dict[int, 
         return {}
     rooms = {one.door.room_id for one in asked if one.door}
     found = batch.connection.execute(_HEADS, {"rooms": list(rooms)})
-    return dict.fromkeys(rooms, 0) | dict(found.tuples().all())
+    return dict.fromkeys(rooms, 0) | dict(tuple(row) for row in found)
