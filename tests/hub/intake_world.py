@@ -116,7 +116,8 @@ class World:
         with database.writing(self.engine) as connection:
             added = connection.execute(insert(table(model)).values(values))
             changes.record(connection, self.now, "test")
-            return int(added.inserted_primary_key[0])
+            (key,) = added.inserted_primary_key
+            return key if isinstance(key, int) else 0
 
     def set(self, model: type[Base], slug: str, **values: Any) -> None:
         held = table(model)
