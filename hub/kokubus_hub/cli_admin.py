@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy import Engine, select
@@ -146,14 +147,23 @@ def _device_add(given: argparse.Namespace, settings: Settings, now: Instant) -> 
             settings, engine, given.device, given.site, given.out, now, again=given.again
         )
     print(f"{given.device}: copy {given.out} to the device, then delete it here")
+    if given.again:
+        _cut(settings, given.device)
     return 0
 
 
 def _device_revoke(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
     with opened(settings) as engine:
         enrolment.revoke(settings, engine, given.device, now)
-    print(f"{given.device}: revoked; an open connection ends when the broker is restarted")
+    _cut(settings, given.device)
     return 0
+
+
+def _cut(settings: Settings, device: str) -> None:
+    print(f"{device}: revoked what it had; waiting until its connection is cut", flush=True)
+    cutting = import_module("kokubus_hub.cutting")  # every other command does without MQTT
+    cutting.cut(cutting.Broker.of(settings), device)
+    print(f"{device}: cut")
 
 
 def _device_list(_given: argparse.Namespace, settings: Settings, _now: Instant) -> int:

@@ -79,6 +79,7 @@ def enrol(
         if held.lookup_key is not None:
             _revoke(settings, authority, device, now)
         fresh = {"lookup_key": keyring.seal(key, f"device:{device}"), "revoked_at": None}
+        fresh |= {"online": None, "status_at": None}
         connection.execute(update(_DEVICE).where(_DEVICE.c.id == held.id).values(fresh))
         changes.record(connection, now, f"device {device} enrolled", held.site_id)
         authority.issue_device(device, now).save(folder, "device")
@@ -89,7 +90,7 @@ def revoke(settings: Settings, engine: Engine, device: str, now: Instant) -> Non
     """Take a device's identity away: its certificate is on the broker's list from now on.
 
     The broker reads the list again when it is replaced; a connection that is open stays until
-    it is cut.
+    `cutting.cut` ends it.
     """
     authority = Authority.load(settings.ca_dir)
     with writing(engine) as connection:
@@ -97,7 +98,8 @@ def revoke(settings: Settings, engine: Engine, device: str, now: Instant) -> Non
         if held is None:
             raise EnrolmentError(f"there is no device {device!r}; see `kokubus hub device list`")
         taken = update(_DEVICE).where(_DEVICE.c.id == held.id)
-        connection.execute(taken.values(revoked_at=now, lookup_key=None))
+        gone = {"revoked_at": now, "lookup_key": None, "online": False, "status_at": now}
+        connection.execute(taken.values(gone))
         changes.record(connection, now, f"device {device} revoked", held.site_id)
         _revoke(settings, authority, device, now)
 

@@ -15,7 +15,7 @@ from tests.hub.small_hub import add_member, rows
 from kokubus_cli import main as kokubus
 from kokubus_edge.identity import read_identity
 from kokubus_edge.settings import read_settings
-from kokubus_hub import cli, database, models
+from kokubus_hub import cli, cutting, database, models
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 from kokubus_hub.people import service as people
@@ -69,6 +69,14 @@ class Hub:
 def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Hub:
     monkeypatch.delenv("KOKUBUS_HUB_DATA_DIR", raising=False)
     return Hub(tmp_path / "data", capsys)
+
+
+@pytest.fixture(autouse=True)
+def cut(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whom the hub has thrown out of a broker that is not there."""
+    done: list[str] = []
+    monkeypatch.setattr(cutting, "cut", lambda _broker, device: done.append(device))
+    return done
 
 
 @pytest.fixture
@@ -157,13 +165,15 @@ def test_an_agent_can_read_its_identity(ready: Hub, tmp_path: Path) -> None:
         assert (out / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_an_identity_is_given_once(ready: Hub, tmp_path: Path) -> None:
+def test_an_identity_is_given_once(ready: Hub, tmp_path: Path, cut: list[str]) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     ready("device", "add", "dorf-1", "--site", "dorf", "--out", str(first))
     assert "--again" in ready.refused("device", "add", "dorf-1", "--out", str(second))
     assert not second.exists()
     crl = (ready.settings.broker_tls / "crl.pem").read_bytes()
+    assert cut == []
     ready("device", "add", "dorf-1", "--out", str(second), "--again")
+    assert cut == ["dorf-1"]
     keys = [
         json.loads((one / "identity.json").read_text())["lookup_key"] for one in (first, second)
     ]
@@ -182,10 +192,11 @@ def test_the_same_identity_may_be_asked_for_again(ready: Hub, tmp_path: Path) ->
     assert "--again" in ready.refused(*words)
 
 
-def test_a_stolen_device_is_revoked(ready: Hub, tmp_path: Path) -> None:
+def test_a_stolen_device_is_revoked(ready: Hub, tmp_path: Path, cut: list[str]) -> None:
     ready("device", "add", "dorf-1", "--site", "dorf", "--out", str(tmp_path / "id"))
     assert ready("device", "list") == "dorf-1\tnever heard of\n"
     ready("device", "revoke", "dorf-1")
+    assert cut == ["dorf-1"]
     assert ready("device", "list") == "dorf-1\trevoked\n"
     assert "no device 'dorf-2'" in ready.refused("device", "revoke", "dorf-2")
     ready("device", "add", "dorf-1", "--out", str(tmp_path / "new"))

@@ -120,7 +120,8 @@ class Stack:
 
     def once(self, name: str, *words: str) -> str:
         """Run a command to its good end as ``name``, and what it printed; its own by default."""
-        command = ["kokubus", *words] if words else self.command(name)
+        given = ["kokubus", *(self.here(name, word) for word in words)]
+        command = given if words else self.command(name)
         done = self._run(name, command)
         assert done.returncode == 0, f"{name} {command}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -145,17 +146,23 @@ class Stack:
 
     def down(self) -> dict[str, int]:
         """End every process, the last one first; how each ended."""
-        ended: dict[str, int] = {}
-        for name, process in reversed(list(self._running.items())):
-            process.send_signal(STOP.get(name, signal.SIGTERM))
-            try:
-                ended[name] = process.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                ended[name] = process.wait()
-        self._running.clear()
+        ended = {name: self._stop(name) for name in reversed(list(self._running))}
         self.influx.close()
         return ended
+
+    def restart(self, name: str) -> None:
+        """End a service and start it again."""
+        assert self._stop(name) == 0, self.log(name)
+        self._start(name)
+
+    def _stop(self, name: str) -> int:
+        process = self._running.pop(name)
+        process.send_signal(STOP.get(name, signal.SIGTERM))
+        try:
+            return process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
     def _start(self, name: str) -> None:
         if name in STOOD_IN_FOR:

@@ -160,6 +160,17 @@ def projected(stack: Stack) -> bool:
     return any(line.startswith("enforced,") and f"door={DOOR}" in line for line in points)
 
 
+def test_a_revoked_door_is_cut(stack: Stack) -> None:
+    """And comes back once it was given another identity."""
+    wait_until(lambda: device(stack).online, "the door to be heard of")
+    assert f"{DEVICE}: cut" in stack.once("serve", "hub", "device", "revoke", DEVICE)
+    wait_until(lambda: "link_down" in stack.log("agent"), "the door to notice")
+    assert not device(stack).online
+    stack.once("enrol", *SERVICES["enrol"]["command"], "--again")
+    stack.restart("agent")
+    wait_until(lambda: device(stack).online, "the door to be back")
+
+
 def test_nothing_complains(stack: Stack) -> None:
     for name in ("serve", "listen", "work", "agent"):
         stack.await_health(name)
