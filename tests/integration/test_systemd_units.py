@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kokubus_hub.settings import load
+
 UNITS = sorted((Path(__file__).parents[2] / "firmware_configs/systemd").glob("*.service"))
 
 each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
@@ -51,6 +53,24 @@ def test_the_door_releases_its_relays_however_it_ends() -> None:
     assert service["Type"] == "notify"
     assert int(service["WatchdogSec"]) <= 10
     assert "network" not in parser["Unit"]["After"]
+
+
+def test_the_broker_runs_where_the_hub_puts_its_certificates() -> None:
+    command = read(UNITS[0])["Service"]["ExecStart"]
+    folder = Path(command.split()[-1])
+    assert command == f"{folder}/config/run {folder}"
+    assert load({}, Path("/var/lib/kokubus")).broker_tls == folder / "tls"
+
+
+def test_every_setting_the_hubs_example_names_is_one(tmp_path: Path) -> None:
+    """Those that are commented out as well."""
+    lines = (UNITS[0].parent / "hub.env").read_text().splitlines()
+    said = [line.removeprefix("# ") for line in lines if "KOKUBUS_HUB_" in line and "=" in line]
+    environ = dict(one.split("=", 1) for one in said)
+    settings = load(environ, tmp_path)
+    for name, value in environ.items():
+        assert str(getattr(settings, name.removeprefix("KOKUBUS_HUB_").lower())) == value
+    assert settings.mqtt_ca == Path("/var/lib/kokubus/mosquitto/tls/ca.crt")
 
 
 @each_unit
