@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from kokubus.messages import Instant
-from kokubus_hub import database, enrolment
+from kokubus_hub import database, enrolment, restored
 from kokubus_hub.models import Device, Operator
 from kokubus_hub.people import service as people
 from kokubus_hub.people.service import PeopleError
@@ -31,6 +31,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     init.set_defaults(run=_init)
     text = "bring the database's tables to this release's"
     commands.add_parser("migrate", help=text, description=text).set_defaults(run=_migrate)
+    text = "after a restore from a backup: issue every policy anew, above what doors hold"
+    commands.add_parser("restored", help=text, description=text).set_defaults(run=_restored)
     _add_people(commands)
     _add_devices(commands)
 
@@ -99,6 +101,13 @@ def _first_operator(
 def _migrate(_given: argparse.Namespace, settings: Settings, _now: Instant) -> int:
     with opened(settings) as engine:
         database.migrate(engine)
+    return 0
+
+
+def _restored(_given: argparse.Namespace, settings: Settings, now: Instant) -> int:
+    with opened(settings) as engine, database.writing(engine) as connection:
+        epoch = restored.begin_epoch(connection, now)
+    print(f"policies are issued anew, in epoch {epoch}")
     return 0
 
 

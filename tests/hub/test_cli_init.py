@@ -269,6 +269,13 @@ def test_migrate_makes_the_tables(hub: Hub) -> None:
         assert add_member(engine, "Anna") == 1
 
 
+def test_a_restored_hub_begins_an_epoch(ready: Hub) -> None:
+    said = [ready("restored").split()[-1] for _ in range(2)]
+    assert int(said[0]) < int(said[1])
+    with ready.engine() as engine:
+        assert [row["value"] for row in rows(engine, models.Setting)] == said[1:]
+
+
 def test_the_command_hands_over(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     words = ["hub", "--data-dir", str(tmp_path), "healthy", "listen"]
     assert kokubus.main(words) == 1

@@ -1,0 +1,35 @@
+"""After the database was restored from a backup.
+
+Doors hold policies that the database has forgotten, and take none with a lower number. So every
+policy is issued anew in an epoch above whatever a door may hold.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from kokubus.messages import Instant
+from kokubus_hub import changes, models
+from kokubus_hub.models import table
+
+SETTING = "policy_epoch"
+_POLICY, _DEVICE, _SETTING = table(models.Policy), table(models.Device), table(models.Setting)
+_MINUTE_MS = 60_000
+
+
+def begin_epoch(connection: Connection, now: Instant) -> int:
+    """Raise the epoch of all policies, in the caller's writing transaction; the new one.
+
+    It is at least the number of the current minute: a database that is restored twice from the
+    same backup must not come to the same epoch twice.
+    """
+    known = [
+        connection.execute(select(func.max(column))).scalar() or 0
+        for column in (_POLICY.c.epoch, _DEVICE.c.applied_epoch)
+    ]
+    said = connection.execute(select(_SETTING.c.value).where(_SETTING.c.key == SETTING)).scalar()
+    epoch = max(1 + max(*known, int(said or 1)), now // _MINUTE_MS)
+    connection.execute(delete(_SETTING).where(_SETTING.c.key == SETTING))
+    connection.execute(insert(_SETTING).values(key=SETTING, value=str(epoch)))
+    changes.record(connection, now, f"restored: epoch {epoch}")
+    return epoch
