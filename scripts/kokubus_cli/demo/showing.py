@@ -24,9 +24,9 @@ def show(here: Folder, given: argparse.Namespace, began: float, *, prefix: str) 
     """Show it until it is to end; 0. ``began``: monotonic seconds, of the very start."""
     print("Starting broker, hub and five agents ...", flush=True)
     try:
-        with raised(here, everybody(), given.port, wall_clock) as stage:
+        with raised(here, everybody(), given.port, wall_clock) as (stage, token):
             took_s = time.monotonic() - began
-            link = sign_in_url(stage.settings, stage.token)
+            link = sign_in_url(stage.settings, token)
             said = welcome(here, stage.settings, link, took_s, prefix=prefix, speed=given.speed)
             with _life(stage, given):
                 print(said, flush=True)

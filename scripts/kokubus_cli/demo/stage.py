@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, bindparam, func, select
 
 from kokubus.messages import Instant
 from kokubus.site import Site
@@ -27,25 +27,29 @@ from kokubus_hub import database, models
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings
 
+if TYPE_CHECKING:
+    from kokubus_cli.demo.filling import Filled
+
 HOST = "127.0.0.1"
 WEB_PORT = 8080
 BROKER_S, HUB_S, DOORS_S = 20.0, 40.0, 60.0
 _DEVICE = table(models.Device)
-_READY = select(func.count()).where(_DEVICE.c.online.is_(True), _DEVICE.c.applied_n.is_not(None))
+_READY = select(func.count()).where(
+    _DEVICE.c.online.is_(True), _DEVICE.c.applied_change >= bindparam("change")
+)
 _KNOWN = ("/usr/sbin", "/usr/local/sbin")
 """Debian keeps the broker off an ordinary user's PATH."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A network that is up. ``token`` signs the operator in once."""
+    """A network that is up."""
 
     here: Folder
     settings: Settings
     engine: Engine
     sites: Sequence[Site]
     processes: Processes
-    token: str
 
     def ask(self, device: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Ask a device's simulation; ControlError if it does not answer."""
@@ -60,8 +64,11 @@ class Stage:
 @contextmanager
 def raised(
     here: Folder, cast: Sequence[Person], port: int | None, clock: Callable[[], Instant]
-) -> Iterator[Stage]:
-    """Bring up broker, hub, networks and agents; `DemoError` says what did not come up."""
+) -> Iterator[tuple[Stage, str]]:
+    """Bring up broker, hub, networks and agents; with a token that signs the operator in once.
+
+    `DemoError` says what did not come up.
+    """
     _need_mosquitto()
     ports = _free_ports(port)
     with ExitStack() as stack:
@@ -74,13 +81,14 @@ def raised(
         _start_broker(here, processes)
         engine = database.engine(settings.database)
         stack.callback(engine.dispose)
-        token = prepare.fill(settings, engine, sites, cast, clock)
+        prepare.lay_out_places(engine, sites, clock())
         _start_hub(here, processes)
-        stage = Stage(here, settings, engine, sites, processes, token)
+        stage = Stage(here, settings, engine, sites, processes)
         _start_agents(stage, networks.ports, clock())
         prepare.register(here, sites, cast)
-        _await(stage, ports)
-        yield stage
+        filled = _fill(stage, cast, clock)
+        _await(stage, ports, filled.change)
+        yield stage, filled.token
 
 
 def _start_broker(here: Folder, processes: Processes) -> None:
@@ -103,18 +111,24 @@ def _start_agents(stage: Stage, ports: Mapping[str, int], now: Instant) -> None:
             stage.processes.start(device, argv, {"GPIOZERO_PIN_FACTORY": "mock"})
 
 
-def _await(stage: Stage, ports: prepare.Ports) -> None:
+def _fill(stage: Stage, cast: Sequence[Person], clock: Callable[[], Instant]) -> Filled:
+    from kokubus_cli.demo.filling import fill  # noqa: PLC0415 - loads while hub and agents do
+
+    return fill(stage.settings, stage.engine, cast, clock)
+
+
+def _await(stage: Stage, ports: prepare.Ports, change: int) -> None:
     wait = stage.processes.wait
     wait(lambda: _listens(ports.devices) and _listens(ports.hub), BROKER_S, "the broker")
     wait(lambda: _listens(ports.web), HUB_S, "the hub")
     number = len({device for site in stage.sites for device in site.devices})
-    wait(lambda: _ready(stage.engine) == number, DOORS_S, "the doors' first policies")
+    wait(lambda: _ready(stage.engine, change) == number, DOORS_S, "the doors' first policies")
 
 
-def _ready(engine: Engine) -> int:
-    """How many devices are connected and have a policy on their disk."""
+def _ready(engine: Engine, change: int) -> int:
+    """How many devices are connected and have policies up to ``change`` on their disks."""
     with database.reading(engine) as connection:
-        return int(connection.execute(_READY).scalar_one())
+        return int(connection.execute(_READY, {"change": change}).scalar_one())
 
 
 def _listens(port: int) -> bool:
