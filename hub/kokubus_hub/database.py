@@ -30,7 +30,12 @@ def engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine:
     ``busy_ms`` is how long a SQLite transaction waits for another process's write lock; the
     listener's is below a door's deadline.
     """
-    made = create_engine(_with_driver(url), json_serializer=_dump, json_deserializer=from_json)
+    made = create_engine(
+        _with_driver(url),
+        json_serializer=_dump,
+        json_deserializer=from_json,
+        hide_parameters=True,  # an error's text ends in logs, and parameters hold names
+    )
     if made.dialect.name == "sqlite":
         _prepare_sqlite(made, busy_ms)
     return made

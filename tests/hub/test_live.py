@@ -211,6 +211,16 @@ def test_what_was_reported_later_stands_at_its_time(world: World, operator: http
     assert "15:13 Let in: has a standing right. reported later" in seen
 
 
+def test_a_busy_site_does_not_hide_what_happened_at_a_quiet_one(
+    world: World, operator: httpx.Client
+) -> None:
+    world.tap("kokubus-door", None, "badge_unknown", granted=False, at=NOW - HOUR_MS)
+    for _ in range(20):
+        world.tap(FRONT, None, "badge_blocked", granted=False)
+    assert shown(operator).count("Unknown badge") == 6
+    assert shown(operator, site="kokubus").count("Unknown badge") == 1
+
+
 def test_a_booking_on_the_door_says_no_more(world: World, operator: httpx.Client) -> None:
     world.book(world.member(ADA), HALL, NOW, NOW + HOUR_MS)
     assert "not yet delivered" in shown(operator)

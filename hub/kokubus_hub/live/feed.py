@@ -133,7 +133,7 @@ class Feed:
             if due or any(client.fresh for client in clients):
                 seen, told_at = now, began
                 self._tell(clients)
-            self._wait(max(PERIOD_S, 3 * (time.monotonic() - began)))
+            self._wait(max(PERIOD_S, time.monotonic() - began))
 
     def _wait(self, seconds: float) -> None:
         self._nudge.wait(seconds)

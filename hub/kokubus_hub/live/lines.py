@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row
@@ -15,7 +16,7 @@ from kokubus_hub.events import service
 from kokubus_hub.events.service import Entry, Filter
 
 Tone: TypeAlias = Literal["granted", "denied", "alarm", "plain"]
-TAIL = 300
+TAIL = 200
 """How many of the network's newest rows are looked at."""
 SHOWN = 6
 LATE_MS = 60_000
@@ -55,10 +56,19 @@ def latest(connection: Connection, now: Instant) -> dict[int, list[Line]]:
 
 
 def _taps(connection: Connection) -> Iterator[Line]:
-    rows = [row for row in service.taps(connection, Filter(limit=TAIL)) if row.site_id]
+    rows = _newest(service.taps(connection, Filter(limit=TAIL)))
     entries = service.entries(connection, rows)
     for row in rows:
         yield _tap(row, entries.get(row.tap))
+
+
+def _newest(rows: list[Row[Any]]) -> list[Row[Any]]:
+    """As many of each site as can be shown at most, so that no more is asked about the rest."""
+    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for row in sorted(rows, key=attrgetter("at", "id"), reverse=True):
+        if row.site_id is not None and len(found[row.site_id]) < SHOWN:
+            found[row.site_id].append(row)
+    return [row for of_site in found.values() for row in of_site]
 
 
 def _tap(row: Row[Any], entry: Entry | None) -> Line:
@@ -100,20 +110,20 @@ def _entry(row: Row[Any], entry: Entry) -> str:
 
 def _passages(connection: Connection) -> Iterator[Line]:
     """Those that no tap or command explains."""
-    for row in service.passages(connection, Filter(limit=TAIL)):
-        if row.tap is None and row.command is None:
-            yield Line(
-                key=f"passage-{row.id}",
-                site_id=row.site_id,
-                at=row.at,
-                tone="plain",
-                door=row.door_name,
-                code="left" if row.exit_requested else "passed",
-            )
+    rows = service.passages(connection, Filter(limit=TAIL))
+    for row in _newest([row for row in rows if row.tap is None and row.command is None]):
+        yield Line(
+            key=f"passage-{row.id}",
+            site_id=row.site_id,
+            at=row.at,
+            tone="plain",
+            door=row.door_name,
+            code="left" if row.exit_requested else "passed",
+        )
 
 
 def _alarms(connection: Connection) -> Iterator[Line]:
-    for row in service.said(connection, ("door_forced", "door_held"), TAIL):
+    for row in _newest(service.said(connection, ("door_forced", "door_held"), TAIL)):
         yield Line(
             key=f"said-{row.id}",
             site_id=row.site_id,
