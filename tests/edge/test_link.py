@@ -25,6 +25,8 @@ from kokubus.messages import PolicyNumber
 from kokubus.wire import down_topic
 from kokubus_edge.link import LinkDown, LinkUp
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:

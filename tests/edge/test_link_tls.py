@@ -18,6 +18,8 @@ from tests.edge.link_bench import DEVICE, Agent, linked
 
 from kokubus_edge.link_tls import tls_context
 
+pytestmark = pytest.mark.slow
+
 NOW = dt.datetime.now(dt.UTC)
 HANDSHAKES = 8
 

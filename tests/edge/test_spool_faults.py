@@ -21,6 +21,8 @@ from kokubus_edge.spool_numbers import Numbers
 from kokubus_edge.spool_orders import Kept, Linked, Order, Received, Setting, Sizes, Thrown
 from kokubus_edge.spool_worker import Worker
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("sensors_read", "contact_changed", "badge_tapped", "enforced")
 
 

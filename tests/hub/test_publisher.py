@@ -16,6 +16,8 @@ from tests.broker import PATIENCE_S, Mosquitto, start_mosquitto
 from kokubus_hub.broker import Broker
 from kokubus_hub.publisher import Publisher, PublishError
 
+pytestmark = pytest.mark.slow
+
 NO_SUCH_TOPIC = "topic write allowed/#\ntopic read #\n"
 
 

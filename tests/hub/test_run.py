@@ -23,6 +23,8 @@ import os, signal, sys, time
 from pathlib import Path
 from kokubus_hub.run import Supervisor
 
+pytestmark = pytest.mark.slow
+
 def noted(role, then):
     def work():
         with open(f"{role}.pids", "a") as file:

@@ -22,6 +22,8 @@ from kokubus_hub.pulse import Pulse
 from kokubus_hub.settings import Settings
 from kokubus_hub.work import Step, Work
 
+pytestmark = pytest.mark.slow
+
 POLICY = table(models.Policy)
 
 
