@@ -112,7 +112,8 @@ def decode_up(topic: str, payload: bytes) -> Up:
     cls = _kind(fields, UPLINKS, device)
     if not topic.endswith(f"/{fields['kind']}"):
         raise WireError(f"{device}: a {fields['kind']} on topic {topic[:120]!r}")
-    stamp = _check(Stamp, fields.get("stamp"), device) if cls.kind in FACTS else None
+    place = f"{device}: stamp"
+    stamp = _check(Stamp, fields.get("stamp"), place) if cls.kind in FACTS else None
     return Up(device, _check(cls, fields, device), stamp)
 
 
