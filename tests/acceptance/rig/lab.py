@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from unittest.mock import patch
 
 from pydantic import BaseModel
 
@@ -84,9 +85,8 @@ def _burst(simulation: Simulation, asked: _Cards) -> Iterator[Reply]:
 def main(argv: Sequence[str]) -> int:
     """``kokubus edge``, in the lab."""
     deeds = {"put": (_put, _Cards), "take": (_take, _Cards), "burst": (_burst, _Cards)}
-    control._DEEDS = {**control._DEEDS, **deeds}  # type: ignore[misc]
-    running.Mfrc522Reader = _Reader  # type: ignore[misc, assignment]
-    return cli.main(argv)
+    with patch.dict(control._DEEDS, deeds), patch.object(running, "Mfrc522Reader", _Reader):
+        return cli.main(argv)
 
 
 if __name__ == "__main__":

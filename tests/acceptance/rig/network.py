@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from tests.acceptance.rig.agent import ROOT, Agent
 from tests.acceptance.rig.broker import Broker
-from tests.acceptance.rig.peer import Hearer, Peer
+from tests.acceptance.rig.peer import Hearer, Papers, Peer
 from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.proxy import Proxy
 from tests.acceptance.rig.village import DEVICES, Village, now, site_toml
@@ -20,6 +21,7 @@ from tests.acceptance.rig.waiting import wait_until
 
 from kokubus.site import read_site
 from kokubus_hub import database, enrolment, models
+from kokubus_hub.ca import Authority
 from kokubus_hub.keys import Keyring
 from kokubus_hub.settings import Settings
 from kokubus_hub.sites.apply import apply
@@ -85,9 +87,30 @@ class Network:
 
     def peer(self, hear: Hearer | None = None, *topics: str) -> Peer:
         """Somebody at the hub's side of the broker; leaves with the network."""
-        peer = Peer(self.hub_folder, self.broker.hub_port, hear, *topics)
+        hub, name = self.hub_folder, f"hub:peer-{os.urandom(4).hex()}"
+        papers = Papers(name, hub / "hub.crt", hub / "hub.key", self._authority)
+        return self._joined(Peer(papers, self.broker.hub_port, hear, *topics))
+
+    def impostor(self, device: str, hear: Hearer | None = None, *topics: str) -> Peer:
+        """Somebody who has the papers of a device whose agent does not run.
+
+        A device the hub has never heard of gets a certificate all the same.
+        """
+        folder = self.folder / device / "identity"
+        if not folder.exists():
+            Authority.load(self.hub_folder / "ca").issue_device(device, now()).save(
+                folder, "device"
+            )
+        papers = Papers(device, folder / "device.crt", folder / "device.key", self._authority)
+        return self._joined(Peer(papers, self.broker.device_port, hear, *topics))
+
+    def _joined(self, peer: Peer) -> Peer:
         self._stack.callback(peer.close)
         return peer
+
+    @property
+    def _authority(self) -> Path:
+        return self.hub_folder / "mosquitto" / "tls" / "ca.crt"
 
     def give_policies(self, *devices: str) -> None:
         """Let the worker publish the rights as they stand, until these devices have stored them.

@@ -1,10 +1,11 @@
-"""Somebody else at the hub's side of the broker: who looks on, or pretends to be the hub."""
+"""Somebody else at the broker: who looks on, or pretends to be the hub or a door."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,29 @@ from kokubus_hub.keys import Keyring
 Hearer = Callable[[str, bytes], None]
 
 
-class Peer:
-    """A client with the hub's certificate; what it subscribed to is handed to ``hear``."""
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The name, certificate and key a client shows, and the authority it trusts."""
 
-    def __init__(self, hub: Path, port: int, hear: Hearer | None = None, *topics: str) -> None:
+    name: str
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+class Peer:
+    """A client with these papers; what it subscribed to is handed to ``hear``."""
+
+    def __init__(self, papers: Papers, port: int, hear: Hearer | None = None, *topics: str) -> None:
         self._hear = hear
         self._topics = topics
         self._ready = threading.Event()
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
-            f"hub:peer-{os.urandom(4).hex()}",
+            papers.name,
             protocol=MQTTProtocolVersion.MQTTv5,
         )
-        authority = hub / "mosquitto" / "tls" / "ca.crt"
-        client.tls_set(str(authority), str(hub / "hub.crt"), str(hub / "hub.key"))
+        client.tls_set(str(papers.authority), str(papers.certificate), str(papers.key))
         client.on_connect = self._connected
         client.on_subscribe = lambda *_: self._ready.set()
         client.on_message = self._heard
