@@ -104,16 +104,12 @@ def processes(signals: None, tmp_path: Path) -> Iterator[Processes]:
         yield made
 
 
-def pids(processes: Processes) -> list[int]:
-    return [child.pid for child in processes._children.values()]
-
-
 def test_every_process_is_gone_at_the_end(signals: None, tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         for name in ("one", "two"):
             processes.start(name, SLEEPER, {})
-        started = pids(processes)
-    assert [watchdog.tell(pid, 0) for pid in started] == [False, False]
+        assert len(watchdog.marked(processes._mark)) == 2
+    assert watchdog.marked(processes._mark) == set()
 
 
 def test_a_process_that_will_not_hear_is_killed(
@@ -122,9 +118,8 @@ def test_a_process_that_will_not_hear_is_killed(
     monkeypatch.setattr("kokubus_cli.demo.processes.PATIENCE_S", 0.2)
     with Processes(tmp_path) as processes:
         processes.start("deaf", STUBBORN, {})
-        [started] = pids(processes)
         until(lambda: "deaf" in (tmp_path / "deaf.log").read_text())
-    assert not watchdog.tell(started, 0)
+    assert watchdog.marked(processes._mark) == set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -145,16 +140,20 @@ def test_what_is_awaited_in_vain_is_named(processes: Processes) -> None:
         processes.wait(lambda: False, 0, "the broker")
 
 
-def test_the_watchdog_ends_what_a_killed_demo_leaves() -> None:
+def test_the_watchdog_ends_what_carries_its_mark_and_nothing_else() -> None:
     """Its stdin ends with whoever held the other end."""
-    child = subprocess.Popen(SLEEPER, start_new_session=True)
-    gone = subprocess.Popen(SLEEPER, start_new_session=True)
-    dog = subprocess.Popen([sys.executable, str(watchdog.__file__)], stdin=subprocess.PIPE)
-    dog.communicate(f"+{child.pid}\n+{gone.pid}\n-{gone.pid}\n".encode(), timeout=PATIENCE_S)
-    assert child.wait(PATIENCE_S) == -signal.SIGTERM
-    assert gone.poll() is None
-    gone.kill()
-    gone.wait()
+    marked = {**os.environ, watchdog.VARIABLE: "the mark of this test"}
+    theirs = subprocess.Popen(SLEEPER, env=marked, start_new_session=True)
+    other = subprocess.Popen(SLEEPER, start_new_session=True)
+    dog = subprocess.Popen(
+        [sys.executable, str(watchdog.__file__), "the mark of this test"], stdin=subprocess.PIPE
+    )
+    assert dog.poll() is None
+    dog.communicate(timeout=PATIENCE_S)
+    assert theirs.wait(PATIENCE_S) == -signal.SIGTERM
+    assert other.poll() is None
+    other.kill()
+    other.wait()
 
 
 # -- the people

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -32,17 +33,16 @@ class Processes:
         self._log = log
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._asked = False
+        self._mark = secrets.token_hex(16)
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._ask)
         self._watchdog = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(Path(watchdog.__file__))],
+            [sys.executable, "-I", "-S", str(Path(watchdog.__file__)), self._mark],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._watchdog.stdin is not None  # noqa: S101 - asked for in the line above
-        self._leash = self._watchdog.stdin
         return self
 
     def __exit__(
@@ -54,12 +54,10 @@ class Processes:
         names = list(self._children)
         for together in (names[1:], names[:1]):
             for name in together:
-                watchdog.tell(self._children[name].pid, signal.SIGTERM)
+                _tell(self._children[name].pid, signal.SIGTERM)
             for name in together:
                 self._end(name)
-        with suppress(BrokenPipeError):
-            self._leash.close()
-        self._watchdog.wait()
+        self._watchdog.communicate()
 
     def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str]) -> None:
         """Start ``name``; what it says goes into ``<name>.log``."""
@@ -70,11 +68,10 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environ},
+                env={**os.environ, **environ, watchdog.VARIABLE: self._mark},
                 start_new_session=True,
             )
         self._children[name] = child
-        self._report("+", child.pid)
 
     def check(self) -> None:
         """Raise `Ended` if somebody asked for it, `DemoError` if a process is gone."""
@@ -108,18 +105,17 @@ class Processes:
         try:
             child.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
-            watchdog.tell(child.pid, signal.SIGKILL)
+            _tell(child.pid, signal.SIGKILL)
             child.wait()
-        # the group may outlive its leader
-        watchdog.tell(child.pid, signal.SIGKILL)
-        self._report("-", child.pid)
-
-    def _report(self, sign: str, group: int) -> None:
-        with suppress(BrokenPipeError):  # without its watchdog the demo still ends its own
-            self._leash.write(f"{sign}{group}\n".encode())
-            self._leash.flush()
+        _tell(child.pid, signal.SIGKILL)  # the group may outlive its leader
 
     def _obituary(self, name: str, code: int) -> str:
         path = self._log / f"{name}.log"
         lines = path.read_text("utf-8", "replace").splitlines()[-TAIL:]
         return "\n".join([f"{name} ended by itself with {code}; the end of {path}:", *lines])
+
+
+def _tell(group: int, number: int) -> None:
+    """Send a signal to a process group, if there still is somebody to hear it."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)

@@ -1,50 +1,58 @@
-"""Ends what the demo started if the demo itself is killed: run as a script, told on its stdin.
+"""Ends what the demo started if the demo itself is killed: run as a script, with a mark.
 
-``+PGID`` and ``-PGID`` a line, as process groups come and go. The end of stdin, which the kernel
-brings about whatever killed the demo, ends every group that is left. Standard library only, so
-that it is there before anything else.
+Whatever the demo starts carries the mark in its environment, from before its first instruction.
+The end of stdin, which the kernel brings about however the demo ends, ends all that still carry
+it. Standard library only, so that it is there before anything else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
+from pathlib import Path
 
+VARIABLE = "KOKUBUS_DEMO_MARK"
 PATIENCE_S = 6.0
+STEP_S = 0.05
+BIRTH_S = 0.5
+"""A process that was just forked carries the mark only once it runs its own program."""
 
 
-def watch() -> None:
-    """Follow stdin, then end what is left."""
-    groups: set[int] = set()
-    for line in sys.stdin:
-        number = int(line[1:])
-        (groups.add if line[0] == "+" else groups.discard)(number)
-    end(groups)
+def watch(mark: str) -> None:
+    """Wait for the end of stdin, then end all that carry the mark."""
+    sys.stdin.read()
+    began, asked = time.monotonic(), set[int]()
+    while (left := marked(mark)) or time.monotonic() < began + BIRTH_S:
+        late = time.monotonic() > began + PATIENCE_S
+        for process in left if late else left - asked:
+            tell(process, signal.SIGKILL if late else signal.SIGTERM)
+        asked |= left
+        time.sleep(STEP_S)
 
 
-def end(groups: set[int]) -> None:
-    """Ask politely, then not."""
-    for group in groups:
-        tell(group, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE_S
-    while any(tell(group, 0) for group in groups) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    for group in groups:
-        tell(group, signal.SIGKILL)
+def marked(mark: str) -> set[int]:
+    """The processes that carry the mark."""
+    wanted = f"{VARIABLE}={mark}".encode()
+    return {int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _has(folder, wanted)}
 
 
-def tell(group: int, number: int) -> bool:
-    """Send a signal to a process group; whether there was anybody to hear it."""
+def tell(process: int, number: int) -> None:
+    """Send a signal, if there still is somebody to hear it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
+
+
+def _has(folder: Path, wanted: bytes) -> bool:
     try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        return False
-    return True
+        return wanted in (folder / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # it has just ended, or is somebody else's
 
 
 if __name__ == "__main__":
     for deaf in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(deaf, signal.SIG_IGN)
-    watch()
+    watch(sys.argv[1])
