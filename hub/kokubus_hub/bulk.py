@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert
@@ -35,17 +36,28 @@ def _compiled(dialect: Dialect, target: Table, keys: tuple[str, ...]) -> tuple[s
         for name in names
         if (processor := target.c[name].type.dialect_impl(dialect).bind_processor(dialect))
     }
-    getters = [(name, converts.get(name), defaults.get(name)) for name in order]
-
-    def values(row: Row) -> list[Any]:
-        return [
-            convert(row.get(name, default)) if convert else row.get(name, default)
-            for name, convert, default in getters
-        ]
-
+    make = _tuples(order, converts, defaults)
     if compiled.positiontup:
-        return str(compiled), lambda row: tuple(values(row))
-    return str(compiled), lambda row: dict(zip(order, values(row), strict=True))
+        return str(compiled), make
+    return str(compiled), lambda row: dict(zip(order, make(row), strict=True))
+
+
+def _tuples(
+    order: Sequence[str], converts: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Callable[[Row], tuple[Any, ...]]:
+    """Rows to tuples, in C as far as no value has to be converted or added."""
+    pick = itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
+    places = [(place, converts[name]) for place, name in enumerate(order) if name in converts]
+    if not (places or defaults):
+        return pick
+
+    def values(row: Row) -> tuple[Any, ...]:
+        picked = list(pick({**defaults, **row} if defaults else row))
+        for place, convert in places:
+            picked[place] = convert(picked[place])
+        return tuple(picked)
+
+    return values
 
 
 def _defaults(target: Table, keys: tuple[str, ...]) -> dict[str, Any]:
