@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.rig.network import MakeNetwork, Network, networks, prepare
+from tests.acceptance.rig.village import FIRST
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def make_network(tmp_path: Path, prepared: Path) -> Iterator[MakeNetwork]:
 
 @pytest.fixture
 def network(make_network: MakeNetwork) -> Network:
-    """One that runs, with both agents, where the hub has all the time it needs."""
+    """One that runs, with its first agent, where the hub has all the time it needs."""
     made = make_network()
-    made.start()
+    made.start(FIRST)
     return made

@@ -52,8 +52,10 @@ def test_two_members_in_the_same_millisecond_are_two_everywhere(
     assert sum(stamp // NANOS == at for _, stamp in points) == 2
 
 
-def test_a_card_held_ten_seconds_is_one_event(network: Network) -> None:
+def test_a_card_held_ten_seconds_is_one_event(make_network: MakeNetwork) -> None:
     """Meanwhile the next reader of the same device is not held up."""
+    network = make_network()
+    network.start(SECOND)
     agent, village = network.agents[SECOND], network.village
     agent.ask(do="put", door=SIDE, uids=[ONE])
     laid = time.monotonic()

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.rig.nursery import Forked, Nursery
 from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.proxy import Proxy
 from tests.acceptance.rig.waiting import wait_until
@@ -19,6 +20,11 @@ from kokubus_edge.simulate.asking import ControlError, ask
 from kokubus_edge.simulate.pins import relay_edges
 
 ROOT = Path(__file__).resolve().parents[3]
+ENVIRON = {
+    "GPIOZERO_PIN_FACTORY": "mock",
+    "PYTHONPATH": str(ROOT),
+    "PYTHONUNBUFFERED": "1",
+}
 _ATTEMPTS = 5
 _CONFIG = """
 device = "{device}"
@@ -45,13 +51,10 @@ class Agent:
         config.write_text(text, "utf-8")
         (folder / "site.toml").write_text(site, "utf-8")
         # what the lab adds to `kokubus edge` is said there
-        command = [sys.executable, "-m", "tests.acceptance.rig.lab", "run", "--config", str(config)]
-        environ = {
-            "GPIOZERO_PIN_FACTORY": "mock",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-        }
-        self.process = Process(command, folder.parent / f"{device}.log", environ, ROOT)
+        self._argv = ["run", "--config", str(config)]
+        command = [sys.executable, "-m", "tests.acceptance.rig.lab", *self._argv]
+        log = folder.parent / f"{device}.log"
+        self.process = self._loaded = Process(command, log, ENVIRON, ROOT)
 
     def start(self, *, linked: bool = True) -> None:
         """Start it; wait until it is at work and, if asked, until its link is up."""
@@ -66,12 +69,14 @@ class Agent:
         self.boots += 1
         self.process.start()
 
-    def reboot(self, *, clean: bool) -> None:
+    def reboot(self, *, clean: bool, nursery: Nursery | None = None) -> None:
         """End it, cleanly or by SIGKILL, and start it again without waiting."""
         if clean:
             self.process.stop()
         else:
             self.process.kill()
+        log = self.process.log
+        self.process = Forked(nursery, self._argv, log) if nursery else self._loaded
         self.begin()
 
     def release(self) -> None:

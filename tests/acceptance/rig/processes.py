@@ -7,8 +7,26 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 GRACE_S = 20
+
+
+class Running(Protocol):
+    """`subprocess.Popen`, as far as it is used here."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int: ...
 
 
 class Process:
@@ -24,16 +42,13 @@ class Process:
         self._command = list(command)
         self.environ = os.environ | (environ or {})
         self._cwd = cwd
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: Running | None = None
         self.log = log
 
     def start(self) -> None:
         """Start it; it must not be running."""
         assert self._running is None, f"{self.log.stem} is running already"
-        with self.log.open("ab") as output:
-            self._running = subprocess.Popen(
-                self._command, stdout=output, stderr=output, env=self.environ, cwd=self._cwd
-            )
+        self._running = self._launch()
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP and SIGCONT, for example."""
@@ -58,6 +73,12 @@ class Process:
             return running.wait(GRACE_S)
         finally:
             self.kill()
+
+    def _launch(self) -> Running:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                self._command, stdout=output, stderr=output, env=self.environ, cwd=self._cwd
+            )
 
     @property
     def pid(self) -> int:
