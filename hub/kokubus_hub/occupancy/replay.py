@@ -7,12 +7,22 @@ that enters the history alone, since a belief forgets faster than it could still
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, delete, func, select, update
 
 from kokubus.messages import Instant, Side
-from kokubus.occupancy import Belief, Co2, Evidence, Passage, Pir, RoomModel, Sensor, wants
+from kokubus.occupancy import (
+    Belief,
+    Co2,
+    Evidence,
+    Passage,
+    Pir,
+    RoomModel,
+    Sensor,
+    initial,
+    wants,
+)
 from kokubus_hub import models, places
 from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
@@ -20,6 +30,8 @@ from kokubus_hub.occupancy.fold import folded, order
 from kokubus_hub.places import Places, RoomPlace
 
 WINDOW_MS = 30 * 60_000
+Span: TypeAlias = tuple[Instant, Instant]
+"""After the first and until the second."""
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
 _PASSAGE, _READING, _SENSOR = table(models.Passage), table(models.Reading), table(models.Sensor)
@@ -61,13 +73,15 @@ def _again(
     connection: Connection, known: Places, room: RoomPlace, since: Instant, now: Instant
 ) -> Belief | None:
     """The belief that all evidence makes; snapshots that lacked some of it are dropped."""
-    start = _snapshot(connection, room, since)
-    if start is None:
+    state = _snapshot(connection, room.id, since)
+    start = _fitting(state, room.model) if state else None
+    if state and start is None:
         return None
     connection.execute(
         delete(_SNAPSHOT).where(_SNAPSHOT.c.room_id == room.id, _SNAPSHOT.c.at >= since)
     )
-    return _folded(connection, known, room, start, now)
+    after = start.at if start else now - WINDOW_MS - 1
+    return _folded(connection, known, room, start, (after, now + AHEAD_MS))
 
 
 def _belief(connection: Connection, room_id: int) -> Any:
@@ -75,18 +89,18 @@ def _belief(connection: Connection, room_id: int) -> Any:
     return query.with_for_update() if connection.dialect.name == "postgresql" else query
 
 
-def _snapshot(connection: Connection, room: RoomPlace, before: Instant) -> Belief | None:
-    """The last one that cannot lack the late evidence; None if it does not fit the room now."""
-    found = connection.scalar(
+def _snapshot(connection: Connection, room_id: int, before: Instant) -> str | None:
+    """The last one that cannot lack the late evidence; None if nothing was known before it."""
+    return connection.scalar(
         select(_SNAPSHOT.c.state)
-        .where(_SNAPSHOT.c.room_id == room.id, _SNAPSHOT.c.at < before)
+        .where(_SNAPSHOT.c.room_id == room_id, _SNAPSHOT.c.at < before)
         .order_by(_SNAPSHOT.c.at.desc())
         .limit(1)
     )
-    return _fitting(found, room.model) if found else None
 
 
 def _fitting(state: str, model: RoomModel) -> Belief | None:
+    """The belief in a snapshot; None if it is damaged or of a room of another capacity."""
     try:
         belief = Belief.from_json(state)
     except ValueError:
@@ -95,19 +109,21 @@ def _fitting(state: str, model: RoomModel) -> Belief | None:
 
 
 def _folded(
-    connection: Connection, known: Places, room: RoomPlace, belief: Belief, now: Instant
-) -> Belief:
-    site, until = known.sites[room.site_id], now + AHEAD_MS
-    for evidence in sorted(_evidence(connection, known, room, (belief.at, until)), key=order):
-        if wants(belief, evidence):
+    connection: Connection, known: Places, room: RoomPlace, start: Belief | None, span: Span
+) -> Belief | None:
+    """``start`` with all evidence of the span in it; without one, the room was new."""
+    site = known.sites[room.site_id]
+    found = sorted(_evidence(connection, known, room, span), key=order)
+    belief = start or (initial(room.model, found[0].at) if found else None)
+    for evidence in found:
+        if belief and wants(belief, evidence):
             belief = folded(room, site, belief, evidence)
     return belief
 
 
 def _evidence(
-    connection: Connection, known: Places, room: RoomPlace, span: tuple[Instant, Instant]
+    connection: Connection, known: Places, room: RoomPlace, span: Span
 ) -> Iterator[Evidence]:
-    """What was recorded of the room after the span's begin and until its end."""
     after, until = span
     doors = [d.id for d in known.doors.values() if room.id in (d.room_id, d.from_room_id)]
     passages = (
