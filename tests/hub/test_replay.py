@@ -165,28 +165,31 @@ def test_snapshots_are_forgotten_but_the_last_before_the_window(hub: World) -> N
     assert kept == {(room, minutes) for room in (1, 2) for minutes in (70, 29, 2)}
 
 
-def test_without_a_snapshot_the_belief_stays(hub: World) -> None:
+def test_a_room_nobody_knew_anything_of_begins_with_what_came_late(hub: World) -> None:
+    first, second = (hub.device.passage(NOW - n * MINUTE_MS, tap=f"t{n}") for n in (1, 0))
+    hub.take(first, second)
+    in_order = beliefs(hub)
+    clear(hub)
+    hub.take(second)
+    hub.take(first)
+    put_right(hub)
+    same(beliefs(hub), in_order)
+
+
+@pytest.mark.parametrize("change", ["capacity", "damage"])
+def test_a_snapshot_of_another_capacity_or_a_damaged_one_is_none(hub: World, change: str) -> None:
+    hub.take(hub.device.passage(NOW - 5 * MINUTE_MS))
     hub.take(hub.device.passage(NOW))
+    if change == "capacity":
+        hub.set(models.Room, "dorf-hall", capacity=20)
+        hub.take(hub.device.passage(NOW + 1))
+    else:
+        with database.writing(hub.engine) as connection:
+            connection.execute(table(models.BeliefSnapshot).update().values(state="{}"))
     before = beliefs(hub)
     hub.take(hub.device.passage(NOW - MINUTE_MS))
     put_right(hub)
     assert beliefs(hub) == before
-
-
-def test_a_snapshot_of_another_capacity_or_a_damaged_one_is_none(hub: World) -> None:
-    for change in ("capacity", "damage"):
-        hub.take(hub.device.passage(NOW - 5 * MINUTE_MS, tap=change))
-        hub.take(hub.device.passage(NOW, tap=change))
-        if change == "capacity":
-            hub.set(models.Room, "dorf-hall", capacity=20)
-            hub.take(hub.device.passage(NOW + 1, tap=change))
-        else:
-            with database.writing(hub.engine) as connection:
-                connection.execute(table(models.BeliefSnapshot).update().values(state="{}"))
-        before = beliefs(hub)
-        hub.take(hub.device.passage(NOW - MINUTE_MS, tap=change))
-        put_right(hub)
-        assert beliefs(hub) == before
 
 
 def test_a_clean_room_is_left_alone(hub: World) -> None:
