@@ -17,13 +17,12 @@ from kokubus.errors import KokubusError
 from kokubus_hub import run
 from kokubus_hub.settings import Settings
 
+pytestmark = pytest.mark.slow
 PATIENCE_S = 20
 CODE = """
 import os, signal, sys, time
 from pathlib import Path
 from kokubus_hub.run import Supervisor
-
-pytestmark = pytest.mark.slow
 
 def noted(role, then):
     def work():
