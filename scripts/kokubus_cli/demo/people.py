@@ -28,10 +28,10 @@ DOORWAY_S = 2.0
 class Habit:
     """Mean seconds of a member's own time."""
 
-    stay: float = 75 * 60
+    stay: float = 150 * 60
     work: float = 14 * 60
     pause: float = 5 * 60
-    away: float = 40 * 60
+    away: float = 30 * 60
     retry: float = 25 * 60
     """Who was not let in tries again after this."""
 
@@ -71,12 +71,12 @@ class Member(threading.Thread):
             left -= self._pass(self._habit.work)
             if left > 0:
                 self._step_out()
-        self._village.leave(self._person.room)
+        self._leave("goes home, out")
         self._pass(self._habit.away)
 
     def _step_out(self) -> None:
         """For a call, or for air; the door is nobody's to hold open, so they tap again."""
-        self._village.leave(self._person.room)
+        self._leave("steps out")
         self._pass(self._habit.pause)
         while not self._ending.is_set():
             if self._enter():
@@ -87,6 +87,10 @@ class Member(threading.Thread):
         entered = self._village.enter(self._person.uid, self._person.room)
         log.info("%s %s %s", self.name, "is in" if entered else "is not let in", self._person.room)
         return entered
+
+    def _leave(self, how: str) -> None:
+        log.info("%s %s of %s", self.name, how, self._person.room)
+        self._village.leave(self._person.room)
 
     def _pass(self, mean: float) -> float:
         """Let about ``mean`` seconds of one's own time go by; how many they were."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from kokubus_cli.demo.cast import DENIED, EMAIL, GRANTED
 from kokubus_cli.demo.folder import Folder
@@ -10,7 +11,6 @@ from kokubus_hub.settings import Settings
 
 COMMAND = ".venv/bin/kokubus"
 DOOR, SITE, ROOM = "ettmannsweiler-front", "ettmannsweiler", "ettmannsweiler-hall"
-WIDTH = 74
 
 
 def welcome(
@@ -58,15 +58,21 @@ def _simulated(speed: float) -> Sequence[str]:
 
 
 def _look(here: Folder, settings: Settings, link: str) -> Sequence[str]:
+    data, log = _near(here.hub), _near(here.log)
     host = f"http://{settings.listen_host}:{settings.listen_port}"
     return [
         f"  Live page        {host}/",
         f"  signed in        {link}",
         f"                   once, as {EMAIL}; another link:",
-        f"                   {COMMAND} hub --data-dir {here.hub} operator link {EMAIL}",
-        f"  Logs             {here.log}",
+        f"                   {COMMAND} hub --data-dir {data} operator link {EMAIL}",
+        f"  Logs             {log}",
     ]
 
 
 def _pair(text: str, command: str) -> Sequence[str]:
     return [f"  # {text}", f"      {command}"]
+
+
+def _near(path: Path) -> Path:
+    """The path as it is best typed here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
