@@ -32,6 +32,9 @@ from kokubus_hub.sorting import Letter
 BATCH = 256
 IDLE_S = 0.5
 RECONNECT_S = (0.2, 5.0)
+SETTLED_S = 5.0
+"""A connection that lasted so long was no part of a row of failures."""
+NAP_S = 0.1
 BUSY_MS = 300
 """Below every door's deadline: a tap that waits longer for a lock is decided at the door."""
 log = structlog.get_logger()
@@ -88,13 +91,20 @@ class Listener:
         """Serve until `stop`; reconnects for as long as it takes."""
         pause = RECONNECT_S[0]
         while not self._stopping:
+            began = time.monotonic()
             if self._connected():
-                pause = RECONNECT_S[0]
                 self._serve()
-            else:
-                time.sleep(uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, no secret
-                pause = min(2 * pause, RECONNECT_S[1])
+            if time.monotonic() - began > SETTLED_S:
+                pause = RECONNECT_S[0]
+            self._rest(uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, no secret
+            pause = min(2 * pause, RECONNECT_S[1])
         self._client.disconnect()
+
+    def _rest(self, seconds: float) -> None:
+        """Also after a connection that was made and refused: brokers refuse politely, at once."""
+        end = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < end:
+            time.sleep(min(NAP_S, seconds))
 
     def _made(self, client_id: str) -> BufferedClient:
         client = BufferedClient(
@@ -169,7 +179,8 @@ class Listener:
         paho reads one packet a call whatever count it is given, hence the loop.
         """
         while len(self._held) < BATCH:
-            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            read = self._client.loop_read()
+            if read != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is not sock:
                 log.warning("broker_lost")
                 return False
             if not sock.pending() and not select.select([sock], [], [], 0)[0]:
