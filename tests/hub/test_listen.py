@@ -1,0 +1,309 @@
+"""The listener at a real broker: through restarts, refusals and its own death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from tests.broker import PATIENCE_S, Mosquitto, start_mosquitto
+from tests.hub.intake_world import AIR, FRONT, World, world
+from tests.hub.listening import Devices, devices, listening
+
+from kokubus.messages import DeviceStatus
+from kokubus_hub import health, listen, models
+from kokubus_hub.broker import Broker
+from kokubus_hub.ca import Authority
+from kokubus_hub.keys import Keyring
+from kokubus_hub.listen import Listener
+from kokubus_hub.settings import Settings, load
+from kokubus_hub.sorting import Letter
+
+ASKED = 20
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        made.book(made.member())
+        yield made
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    with start_mosquitto(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def broker(mosquitto: Mosquitto) -> Broker:
+    return Broker(host="127.0.0.1", port=mosquitto.port)
+
+
+@pytest.fixture
+def people(broker: Broker) -> Iterator[Devices]:
+    with devices(broker) as made:
+        yield made
+
+
+def answered(hub: World, people: Devices, *letters: Letter) -> Any:
+    """The message in the first reply."""
+    (message,) = hub.heard([people.ask(*letters)])
+    return message
+
+
+def test_taps_are_answered_and_facts_receipted(hub: World, broker: Broker, people: Devices) -> None:
+    with listening(hub, broker):
+        assert answered(hub, people, hub.device.tap()).granted
+        receipt = answered(hub, people, hub.device.read(AIR, 20.0))
+        assert receipt.ranges == ((2, 2),)
+
+
+def test_many_at_once_are_each_answered_once(hub: World, broker: Broker, people: Devices) -> None:
+    with listening(hub, broker):
+        answered(hub, people, hub.device.tap())
+        taps = [hub.device.tapped() for _ in range(600)]
+        people.say(*[hub.device.say(tap) for tap in taps])
+        heard = hub.heard([people.hear() for _ in taps])
+    assert {answer.tap for answer in heard} == {tap.id for tap in taps}
+    assert len(hub.rows(models.AccessEvent)) == len(taps) + 1
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
+def test_it_comes_back_when_its_broker_does(
+    hub: World, broker: Broker, people: Devices, mosquitto: Mosquitto, clean: bool
+) -> None:
+    with listening(hub, broker):
+        answered(hub, people, hub.device.tap())
+        mosquitto.stop() if clean else mosquitto.kill()
+        mosquitto.start()
+        tap = hub.device.tapped()
+        assert answered(hub, people, hub.device.say(tap)).tap == tap.id
+
+
+def test_it_waits_for_a_broker_that_is_not_there_yet(
+    hub: World, broker: Broker, mosquitto: Mosquitto
+) -> None:
+    mosquitto.stop()
+    with listening(hub, broker):
+        mosquitto.start()
+        with devices(broker) as people:
+            assert answered(hub, people, hub.device.tap()).granted
+
+
+def test_it_can_be_stopped_while_it_waits(hub: World, broker: Broker, mosquitto: Mosquitto) -> None:
+    mosquitto.stop()
+    with listening(hub, broker):
+        while not [entry for entry in hub.logs if entry["event"] == "broker_unreachable"]:
+            threading.Event().wait(0.05)
+
+
+def test_whoever_takes_its_name_throws_it_out_but_not_for_good(
+    hub: World, broker: Broker, people: Devices
+) -> None:
+    with listening(hub, broker):
+        answered(hub, people, hub.device.tap())
+        other = Client(
+            CallbackAPIVersion.VERSION2, "hub:listen", protocol=MQTTProtocolVersion.MQTTv5
+        )
+        thrown_out = threading.Event()
+        other.on_disconnect = lambda *_: thrown_out.set()
+        other.on_connect_fail = lambda *_: None
+        other.connect(broker.host, broker.port)
+        other.loop_start()
+        assert thrown_out.wait(PATIENCE_S)
+        other.disconnect()
+        other.loop_stop()
+        assert answered(hub, people, hub.device.tap()).granted
+
+
+def test_a_broker_that_refuses_is_asked_ever_more_rarely(
+    hub: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listen, "uniform", lambda _low, high: high)
+    (tmp_path / "shut").mkdir()
+    rests: list[float] = []
+
+    def rest(listener: Listener, seconds: float) -> None:
+        rests.append(seconds)
+        if len(rests) == 7:
+            listener.stop()
+
+    monkeypatch.setattr(Listener, "_rest", rest)
+    with start_mosquitto(tmp_path / "shut", extra="acl_file /dev/null") as shut:
+        config = tmp_path / "shut" / "mosquitto.conf"
+        config.write_text(config.read_text().replace("anonymous true", "anonymous false"))
+        shut.stop()
+        shut.start()
+        with listening(hub, Broker(host="127.0.0.1", port=shut.port)) as listener:
+            while not listener._stopping:
+                threading.Event().wait(0.05)
+    assert rests == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert [entry for entry in hub.logs if entry["event"] == "broker_refused"]
+
+
+def test_it_acknowledges_only_what_is_committed(
+    hub: World, broker: Broker, people: Devices
+) -> None:
+    recorded: list[int] = []
+
+    def prepare(listener: Listener) -> None:
+        ack = listener._client.ack
+
+        def acknowledge(mid: int, qos: int) -> Any:
+            recorded.append(len(hub.rows(models.AccessEvent)))
+            return ack(mid, qos)
+
+        listener._client.ack = acknowledge  # type: ignore[method-assign]
+
+    with listening(hub, broker, prepare):
+        for _ in range(3):
+            answered(hub, people, hub.device.tap())
+    assert recorded[:3] == [1, 2, 3]
+
+
+def test_a_listener_that_dies_before_it_answers_doubles_nothing(
+    hub: World, broker: Broker, people: Devices
+) -> None:
+    """It has committed and said nothing: the device sends again, the next one answers."""
+
+    def prepare(listener: Listener) -> None:
+        take = listener._intake.take
+
+        def die(*letters: Any) -> Any:
+            take(*letters)
+            listener.stop()
+            return []
+
+        listener._intake.take = die  # type: ignore[method-assign]
+
+    letter = hub.device.tap()
+    with listening(hub, broker, prepare) as listener:
+        while not listener._stopping:
+            people.say(letter)
+            with pytest.raises(Empty):
+                people.hear(0.2)
+    assert len(hub.rows(models.AccessEvent)) == 1
+    with listening(hub, broker):
+        assert answered(hub, people, letter).granted
+    assert len(hub.rows(models.AccessEvent)) == 1
+
+
+def test_two_listeners_share_the_load(hub: World, broker: Broker, people: Devices) -> None:
+    with (
+        listening(hub, broker, client_id="hub:listen-1", share="hub"),
+        listening(hub, broker, client_id="hub:listen-2", share="hub"),
+    ):
+        answered(hub, people, hub.device.tap())
+        taps = [hub.device.tapped() for _ in range(ASKED)]
+        answers: dict[str, Any] = {}
+        for tap in taps:
+            said = hub.device.say(tap)
+            while tap.id not in answers or not answers[tap.id].recorded:
+                message = answered(hub, people, said)
+                answers[message.tap] = message
+    assert {answers[tap.id].granted for tap in taps} == {True}
+    assert len(hub.rows(models.AccessEvent)) == ASKED + 1
+
+
+def test_what_the_broker_kept_is_heard_at_the_start(
+    hub: World, broker: Broker, people: Devices
+) -> None:
+    letter = hub.device.say(DeviceStatus(online=True, at=1, boot="boot-7"))
+    people._client.publish(letter.topic, letter.payload, qos=1, retain=True)
+    with listening(hub, broker):
+        answered(hub, people, hub.device.tap())
+    assert hub.row(models.Device, "dorf-1")["boot"] == "boot-7"
+
+
+def test_nonsense_at_its_topics_does_not_stop_it(
+    hub: World, broker: Broker, people: Devices
+) -> None:
+    with listening(hub, broker):
+        answered(hub, people, hub.device.tap())
+        for topic in ("kokubus/v1/dorf-1/up/badge_tapped", "kokubus/v1/a/up/b/c/d"):
+            for payload in (b"", b"\xff\x00", b"{" * 100_000):
+                people.say(Letter(topic, payload))
+        assert answered(hub, people, hub.device.tap()).granted
+    assert len(hub.rows(models.DeadLetter)) == 6
+
+
+TLS = """
+listener {port} 127.0.0.1
+allow_anonymous true
+certfile {folder}/server.crt
+keyfile {folder}/server.key
+"""
+
+
+def test_over_tls_nothing_is_left_in_a_record(hub: World, tmp_path: Path) -> None:
+    """TLS decrypts several packets at once, which `select` cannot see."""
+    authority = Authority.create(tmp_path / "ca", hub.now)
+    authority.issue_server(["127.0.0.1"], hub.now).save(tmp_path, "server")
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.pem)
+    port = Mosquitto(tmp_path).port
+    text = TLS.format(port=port, folder=tmp_path)
+    with start_mosquitto(tmp_path, extra=text):
+        broker = Broker(host="127.0.0.1", port=port, ca=str(ca))
+        with listening(hub, broker), devices(broker) as people:
+            answered(hub, people, hub.device.tap())
+            taps = [hub.device.tap() for _ in range(200)]
+            people.say(*taps)
+            assert len([people.hear() for _ in taps]) == len(taps)
+
+
+# --- the process -------------------------------------------------------------------------
+
+
+def settings_in(folder: Path) -> Settings:
+    return load({"KOKUBUS_HUB_DATA_DIR": str(folder)})
+
+
+def test_alive_is_whoever_said_so_lately(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert not health.alive(settings, "listen")
+    health.beat(settings, "listen")
+    assert health.alive(settings, "listen")
+    assert not health.alive(settings, "work")
+    os.utime(tmp_path / "run" / "listen.alive", (0, 0))
+    assert not health.alive(settings, "listen")
+
+
+def test_a_role_outlives_a_disk_that_takes_no_sign_of_life(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("in the way")
+    health.beat(settings_in(tmp_path), "listen")
+    assert not health.alive(settings_in(tmp_path), "listen")
+
+
+def test_sigterm_ends_the_process_cleanly(hub: World, broker: Broker, tmp_path: Path) -> None:
+    Keyring.create(tmp_path / "keys")
+    log = tmp_path / "listen.log"
+    environ = {
+        "KOKUBUS_HUB_DATA_DIR": str(tmp_path),
+        "KOKUBUS_HUB_DATABASE_URL": str(hub.engine.url),
+        "KOKUBUS_HUB_MQTT_PORT": str(broker.port),
+    }
+    command = [str(Path(sys.executable).with_name("kokubus")), "hub", "listen"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stderr=output, stdout=output, env=os.environ | environ)
+    try:
+        while b"listening" not in log.read_bytes():
+            assert process.poll() is None, log.read_text()
+            threading.Event().wait(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+    assert b"Traceback" not in log.read_bytes()
+    assert FRONT.encode() not in log.read_bytes()
