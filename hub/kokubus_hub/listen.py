@@ -180,7 +180,7 @@ class Listener:
         """
         while len(self._held) < BATCH:
             read = self._client.loop_read()
-            if read != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is not sock:
+            if read != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
                 log.warning("broker_lost")
                 return False
             if not sock.pending() and not select.select([sock], [], [], 0)[0]:
