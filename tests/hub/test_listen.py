@@ -90,6 +90,30 @@ def test_it_comes_back_when_its_broker_does(
         assert answered(hub, people, hub.device.say(tap)).tap == tap.id
 
 
+def test_a_good_bye_that_is_read_closes_the_socket_under_it(
+    hub: World, broker: Broker, people: Devices
+) -> None:
+    """paho reports no error for a DISCONNECT that it read (MQTT 5, 3.14): it has closed."""
+    good_byes = [1]
+
+    def prepare(listener: Listener) -> None:
+        read = listener._client.loop_read
+
+        def loop_read() -> Any:
+            result = read()
+            if hub.rows(models.AccessEvent) and good_byes:
+                good_byes.pop()
+                listener._client._sock_close()
+            return result
+
+        listener._client.loop_read = loop_read  # type: ignore[method-assign]
+
+    with listening(hub, broker, prepare):
+        for _ in range(2):
+            assert answered(hub, people, hub.device.tap()).granted
+    assert good_byes == []
+
+
 def test_it_waits_for_a_broker_that_is_not_there_yet(
     hub: World, broker: Broker, mosquitto: Mosquitto
 ) -> None:
