@@ -41,7 +41,10 @@ class Day:
             self.network.agents[device].ask(do="burst", door=door, side=side, uids=uids)
 
     def walk(self, device: str, door: str, uid: str, side: str = "in") -> None:
-        """A member taps at the chip, is let in or out, and goes through."""
+        """A member taps at the chip, is let in or out, and goes through.
+
+        Whoever waits for an answer at a door has nobody else tap there meanwhile.
+        """
         agent = self.network.agents[device]
         answer = agent.tap(door, uid, side=side)
         assert answer["granted"], answer
@@ -122,6 +125,7 @@ def _kill_the_broker(day: Day) -> None:
     count = len(day.durable())
     day.taps(75)
     day.network.broker.process.kill()
+    day.wait_durable(count + 75)
     day.walk(SECOND, SIDE, MEMBERS[2])
     day.taps(74)
     day.wait_durable(count + 150)
