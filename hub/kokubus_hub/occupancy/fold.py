@@ -14,7 +14,7 @@ from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Evidence, Passage, initial, wants
+from kokubus.occupancy import Belief, Co2, Evidence, Pir, initial, wants
 from kokubus.occupancy import update as updated
 from kokubus_hub import models, places
 from kokubus_hub.batch import Batch
@@ -24,6 +24,7 @@ from kokubus_hub.places import RoomPlace
 from kokubus_hub.spools import SpoolMovedError
 
 SNAPSHOT_EVERY_MS = 60_000
+_RANK = {Pir: 1, Co2: 2}
 LONG_MS = 60_000
 """A silence longer than this may hold the hour at which a site opens or closes."""
 
@@ -60,9 +61,9 @@ _BEGIN = {"sqlite": _begin(sqlite.insert), "postgresql": _begin(postgresql.inser
 _KEEP = {"sqlite": _keep(sqlite.insert), "postgresql": _keep(postgresql.insert)}
 
 
-def order(evidence: Evidence) -> tuple[Instant, bool]:
-    """In which order evidence is folded, live and in a replay: who passed comes before the air."""
-    return evidence.at, not isinstance(evidence, Passage)
+def order(evidence: Evidence) -> tuple[Instant, int]:
+    """In which order evidence is folded, live and in a replay: passages, motion, then the air."""
+    return evidence.at, _RANK.get(type(evidence), 0)
 
 
 def folded(place: RoomPlace, site: Row[Any], belief: Belief, evidence: Evidence) -> Belief:
