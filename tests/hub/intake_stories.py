@@ -39,7 +39,7 @@ from kokubus_hub.occupancy import replay
 from kokubus_hub.reply import Reply
 from kokubus_hub.sorting import Letter, sender, stamp_of
 
-MINUTE_MS = 60_000
+STEP_MS = 30_000
 RECORDED: tuple[type[Base], ...] = (
     models.AccessEvent, models.Enforcement, models.Passage, models.DoorEvent, models.Reading,
     models.DeadLetter, models.Alarm, models.Presence, models.Spool,
@@ -69,7 +69,7 @@ class Teller:
     def tell(self, story: list[tuple[str, int]]) -> list[Letter]:
         letters: list[Letter] = []
         for number, (what, more) in enumerate(story):
-            self._at = NOW - 5 * MINUTE_MS + 30_000 * number + more
+            self._at = NOW - STEP_MS * (len(story) - number) + more
             letters += getattr(self, f"tell_{what}")(more)
         return letters
 
@@ -114,7 +114,7 @@ class Teller:
         ]
 
     def tell_measured(self, more: int) -> list[Letter]:
-        values = {AIR: 20.0 + more, CO2: 500.0 + 50 * more, PIR: float(more % 2)}
+        values = {AIR: 20.0 + more, PIR: float(more % 2), CO2: 500.0 + 50 * more}
         return [self._front.read(sensor, value, self._at) for sensor, value in values.items()]
 
     def tell_lost(self, more: int) -> list[Letter]:

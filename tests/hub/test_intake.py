@@ -387,3 +387,28 @@ def test_the_clock_of_the_hub_decides_not_the_doors(hub: World) -> None:
     hub.book(hub.member(), start=NOW + 2 * HOUR_MS)
     letter = hub.device.tap(at=NOW + 2 * HOUR_MS)
     assert hub.ask(letter).reason == "too_early"
+
+
+class _DeadlockError(Exception):
+    """As psycopg tells of a transaction that gave way."""
+
+    sqlstate = "40P01"
+
+
+def test_a_transaction_that_gave_way_is_begun_again(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_way = [1, 1]
+    write = hub.intake._spools.write
+
+    def deadlock(connection: Any) -> None:
+        if give_way:
+            give_way.pop()
+            raise OperationalError("UPDATE spool", {}, _DeadlockError())
+        write(connection)
+
+    monkeypatch.setattr(hub.intake._spools, "write", deadlock)
+    hub.book(hub.member())
+    answer = hub.ask(hub.device.tap())
+    assert (answer.granted, answer.recorded, give_way) == (True, True, [])
+    assert len(hub.rows(models.AccessEvent)) == 1

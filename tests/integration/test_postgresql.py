@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -14,53 +9,26 @@ from threading import Thread
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, insert
 from tests.hub.small_hub import NOW, rows
+from tests.integration.pg_server import emptied, running
 
 from kokubus_hub import changes, database, models
 from kokubus_hub.imports.members import import_members
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import Base, table
 
-SERVER = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
-def _ctl(*words: str) -> None:
-    """Run pg_ctl as a user PostgreSQL accepts: it refuses to work for root."""
-    assert SERVER is not None, "PostgreSQL is missing: apt-get install postgresql"
-    user = "postgres" if os.geteuid() == 0 else None
-    environ = {"LC_ALL": "C", "PATH": f"{SERVER}:/usr/bin:/bin"}
-    subprocess.run(
-        [SERVER / "pg_ctl", *words], check=True, user=user, env=environ, stdout=subprocess.DEVNULL
-    )
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Path]:
-    """The directory of a running server's socket; short, since a socket's path must be."""
-    folder = Path(tempfile.mkdtemp(prefix="kokubus-pg-"))
-    if os.geteuid() == 0:
-        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-    data, log = str(folder / "data"), str(folder / "log")
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-    try:
-        _ctl("-D", data, "-o", "-U kokubus -A trust -E UTF8 --no-sync", "initdb")
-        _ctl("-D", data, "-l", log, "-o", options, "-w", "start")
-        try:
-            yield folder
-        finally:
-            _ctl("-D", data, "-m", "immediate", "-w", "stop")
-    finally:
-        shutil.rmtree(folder)
+    with running() as folder:
+        yield folder
 
 
 @pytest.fixture
 def engine(server: Path) -> Iterator[Engine]:
-    made = database.engine(f"postgresql://kokubus@/postgres?host={server}")
-    with database.writing(made) as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
-    yield made
-    made.dispose()
+    with emptied(server) as made:
+        yield made
 
 
 def test_migrations_make_exactly_what_the_models_say(engine: Engine) -> None:
