@@ -104,9 +104,13 @@ def unlock(door: Door, now: Now) -> Reaction:
 
 
 def relock(door: Door, now: Now) -> Reaction:
-    """Lock behind who passed, so that nobody slips in during the rest of the pulse."""
+    """Lock behind who passed, so that nobody slips in during the rest of the pulse.
+
+    Not on somebody who waits to leave by a lock that only the bolt's pulse opens.
+    """
     drawn = door.drawn_until is not None and now.mono < door.drawn_until
-    if door.free or not drawn or any(not o.exit_requested for o in door.openings):
+    waiting = [o for o in door.openings if door.spec.exit_unlocks or not o.exit_requested]
+    if door.free or not drawn or waiting:
         return door, []
     return replace(door, drawn_until=now.mono + CONTACT_LAG_MS), [Lock()]
 
