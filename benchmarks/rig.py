@@ -17,6 +17,8 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from kokubus_cli.ports import free_port
+
 Metric = dict[str, Any]
 _CONF = """listener {port} 127.0.0.1
 allow_anonymous true
@@ -49,7 +51,7 @@ def percentile(values: list[float], share: float) -> float:
 @contextmanager
 def broker(folder: Path) -> Iterator[int]:
     """A Mosquitto with plain TCP on loopback; gives its port."""
-    port = _free_port()
+    port = free_port()
     conf = folder / "mosquitto.conf"
     conf.write_text(_CONF.format(port=port))
     with _process([_mosquitto(), "-c", str(conf)], folder / "mosquitto.log"):
@@ -212,13 +214,6 @@ def _environ(folder: Path, port: int) -> dict[str, str]:
 
 def _mosquitto() -> str:
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "mosquitto"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_port(port: int) -> None:

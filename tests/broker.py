@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kokubus_cli.ports import free_port
+
 PATIENCE_S = 20
 _PLAIN = """
 user {user}
@@ -24,12 +26,6 @@ persistence_location {folder}/
 log_dest file {folder}/mosquitto.log
 {extra}
 """
-
-
-def free_port() -> int:
-    """A port of the loopback nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Mosquitto:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from tests.acceptance.rig.broker import free_port
 from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.occupancy import believed, counted, empty_now
 from tests.acceptance.rig.village import FIRST, FRONT, HALL, SECOND, SIDE, Village
 from tests.acceptance.rig.waiting import wait_until
 from tests.integration.influx_sink import InfluxSink
 
+from kokubus_cli.ports import free_port
 from kokubus_hub import models
 
 ONE, OTHER = "04A3C6CAE26180", "1E034A5B"

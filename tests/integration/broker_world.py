@@ -22,14 +22,10 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
 from kokubus_cli.broker import lay_out
+from kokubus_cli.ports import free_port
 
 NOW = dt.datetime.now(dt.UTC)
 PATIENCE_S = 20
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _named(name: str) -> x509.Name:

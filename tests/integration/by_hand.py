@@ -23,9 +23,10 @@ from typing import Any
 
 import yaml
 from tests.integration.influx_sink import InfluxSink
-from tests.integration.waiting import free_ports, wait_until
+from tests.integration.waiting import wait_until
 
 from kokubus_cli.broker import lay_out
+from kokubus_cli.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

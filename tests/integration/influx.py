@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from tests.broker import free_port
+
+from kokubus_cli.ports import free_port
 
 PATIENCE_S = 30
 _CONFIG = """

@@ -9,8 +9,9 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.integration.broker_world import World, free_port, running
+from tests.integration.broker_world import World, running
 
+from kokubus_cli.ports import free_port
 from kokubus_hub.broker import Broker
 from kokubus_hub.cutting import CutError, cut
 

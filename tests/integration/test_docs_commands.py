@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.integration.influx_sink import InfluxSink
-from tests.integration.waiting import free_ports
 
 from kokubus.messages import DoorForced, DoorHeld
+from kokubus_cli.ports import free_ports
 from kokubus_edge import cli as edge
 from kokubus_hub import cli as hub
 from kokubus_hub.settings import PREFIX, Settings

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
-from tests.broker import free_port
 from tests.hub import facts
 from tests.hub.policy_world import HOUR_MS, NOW, World, world
 from tests.integration.influx import Influx, fetch, influxdb, running
 
 from kokubus.occupancy import initial
+from kokubus_cli.ports import free_port
 from kokubus_hub import database, metrics, models, places
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings

@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from kokubus_cli.demo.cast import Person
 from kokubus_cli.demo.folder import DemoError, Folder
 from kokubus_cli.demo.processes import Processes
 from kokubus_cli.demo.proxy import Networks
+from kokubus_cli.ports import free_ports
 from kokubus_edge.simulate.asking import ask
 from kokubus_hub import database, models
 from kokubus_hub.models import table
@@ -145,10 +146,7 @@ def _kokubus() -> list[str]:
 
 
 def _free_ports(web: int | None) -> prepare.Ports:
-    """All held at once, so that they differ."""
-    with ExitStack() as held:
-        taken = [held.enter_context(closing(_bound(0))) for _ in range(3)]
-        devices, hub, other = (int(one.getsockname()[1]) for one in taken)
+    devices, hub, other = free_ports(3)
     return prepare.Ports(_web_port(web, other), devices, hub)
 
 

@@ -5,29 +5,12 @@ from __future__ import annotations
 import shutil
 import socket
 from pathlib import Path
-from random import SystemRandom
 
 from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.waiting import wait_until
 
 from kokubus_cli.broker import lay_out
-
-_NOISE = SystemRandom()
-
-
-def free_port() -> int:
-    """A port of the loopback nobody listens on now.
-
-    Below those the kernel gives to outgoing connections (32768 and up), so that it is still free
-    when a broker comes back to it.
-    """
-    while True:
-        port = _NOISE.randrange(15_000, 32_000)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
+from kokubus_cli.ports import free_port
 
 
 class Broker:
