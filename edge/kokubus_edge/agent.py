@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -18,12 +17,14 @@ import structlog
 from kokubus import wire
 from kokubus.door import Door, DoorSpec, next_wake, react
 from kokubus.downlinks import AccessDecided, Receipt, UnlockDoor
-from kokubus.errors import KokubusError
 from kokubus.happenings import (
     Act,
     Answered,
+    Beep,
     Commanded,
     Happening,
+    Light,
+    Lock,
     Now,
     Send,
     Ticked,
@@ -35,10 +36,10 @@ from kokubus.messages import (
     Fact,
     PolicyApplied,
     PolicyWanted,
-    Reading,
     SensorsRead,
 )
 from kokubus_edge.clock import Timepiece
+from kokubus_edge.inbox import ReaderTrouble, Readings, Stop
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
@@ -46,30 +47,10 @@ from kokubus_edge.spool import Spool
 from kokubus_edge.spool_orders import CommandKept
 from kokubus_edge.trouble import Trouble
 
+__all__ = ["Agent", "ReaderTrouble", "Readings", "Stop", "new_tap_id"]
 TICK_MS = 1_000
 WANT_EVERY_MS = 10_000
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderTrouble:
-    """A door's reader began (``dead``) or ended to be no reader."""
-
-    door: str
-    dead: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What sensors measured since the last time."""
-
-    values: tuple[Reading, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Let the loop return."""
 
 
 class Wires(Protocol):
@@ -118,6 +99,7 @@ class Agent:
         self._inbox = inbox
         self._commands: dict[str, UnlockDoor] = {}
         self._expiries: dict[str, int] = {}
+        self._failed: set[str] = set()
         self._ticked = self._wanted = -WANT_EVERY_MS
         self._wires: Wires
         self._link: Sender
@@ -187,22 +169,38 @@ class Agent:
             self._react(door, happening)
 
     def _react(self, door: Door, happening: Happening) -> None:
-        after, acts = react(door, happening, self._now())
+        """One door's reaction; a fault locks it and lets it begin anew, and no other door."""
+        try:
+            after, acts = react(door, happening, self._now())
+        except Exception:
+            log.exception("door_failed", door=door.spec.id, happening=type(happening).__name__)
+            after, acts = Door(door.spec, door.policy, door.taps, open=door.open), [Lock()]
         self._doors[door.spec.id] = after
         for act in acts:
             self._perform(door.spec.id, act)
 
     def _perform(self, door: str, act: Act) -> None:
-        if isinstance(act, Send):
-            self._record(act.fact)
-            return
+        """One act; if it fails, those after it are still done: one of them may be the lock."""
         try:
-            self._wires.perform(door, act)
-        except KokubusError as error:
+            if isinstance(act, Send):
+                self._record(act.fact)
+            else:
+                self._wires.perform(door, act)
+        except Exception as error:
             log.exception("act_failed", door=door, act=type(act).__name__)
-            self._say(
-                DeviceAlarmed, alarm="lock_failed", active=True, door=door, detail=str(error)[:300]
-            )
+            self._bolt_failed(door, act, f"{type(error).__name__}: {error}"[:300])
+        else:
+            self._bolt_works(door, act)
+
+    def _bolt_failed(self, door: str, act: Act, detail: str) -> None:
+        if _moves_bolt(act) and door not in self._failed:
+            self._failed.add(door)
+            self._say(DeviceAlarmed, alarm="lock_failed", active=True, door=door, detail=detail)
+
+    def _bolt_works(self, door: str, act: Act) -> None:
+        if door in self._failed and _moves_bolt(act):
+            self._failed.discard(door)
+            self._say(DeviceAlarmed, alarm="lock_failed", active=False, door=door)
 
     def _heard(self, down: wire.Down) -> None:
         message = down.message
@@ -264,10 +262,17 @@ class Agent:
     def _record(self, fact: Fact) -> None:
         stamp = self._spool.stamp()
         payload = wire.encode_up(fact, stamp)
-        sent = self._link.send(wire.up_topic(self._device, fact.kind), payload)
-        self._spool.keep(fact, stamp, payload, sent=sent)
+        self._spool.keep(fact, stamp, payload, sent=self._sent(fact.kind, payload))
         if self._overhear is not None:
             self._overhear(fact)
+
+    def _sent(self, kind: str, payload: bytes) -> bool:
+        """Whether the network has taken it; a fact that it fails on is kept like any other."""
+        try:
+            return self._link.send(wire.up_topic(self._device, kind), payload)
+        except Exception:
+            log.exception("send_failed", kind=kind)
+            return False
 
     def _now(self) -> Now:
         return Now(
@@ -278,6 +283,10 @@ class Agent:
             policy_age_ms=self._policies.age_ms(),
             noise=os.urandom(10),
         )
+
+
+def _moves_bolt(act: Act) -> bool:
+    return not isinstance(act, Send | Light | Beep)
 
 
 def new_tap_id(clock: Timepiece) -> str:

@@ -93,4 +93,7 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):
-            self.step()
+            try:
+                self.step()
+            except Exception:  # the next round may go better, and nobody else would begin it
+                log.exception("readings_failed")

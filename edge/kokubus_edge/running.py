@@ -63,7 +63,7 @@ class Running:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.inbox: SimpleQueue[object] = SimpleQueue()
-        self._stack = ExitStack()
+        self._stack, self._bolts = ExitStack(), ExitStack()
         settings.data.mkdir(parents=True, exist_ok=True)
         self._identity = read_identity(settings)
         always = Clock.SYNCED if settings.simulated else None
@@ -71,13 +71,19 @@ class Running:
 
     def __enter__(self) -> Running:
         with ExitStack() as building:
-            building.callback(self._stack.close)
+            building.callback(self._close)
             self._build()
             building.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            self._bolts.close()
+        finally:
+            self._stack.close()
 
     def _build(self) -> None:
         put = self.inbox.put
@@ -97,13 +103,13 @@ class Running:
             overhear=simulation.overhear if simulation else None,
         )
         hardware = Hardware(self.settings.doors, self.settings.sensors, put, factory)
+        self._bolts.callback(hardware.close)
         self.agent.connect(wires=hardware, link=link, spool=spool)
         hardware.start()
         link.start()
         self._read_badges()
         self._sample(hardware, simulation.measured if simulation else None)
         self._remember(policies, disk)
-        self._stack.callback(hardware.close)
 
     def _simulation(self, factory: Any) -> Any:
         """The one place where a simulation enters: before reader and hardware are made."""
