@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import structlog
 
 from kokubus.credential import Credential
+from kokubus.errors import SettingsError
 from kokubus.happenings import BadgeSeen
 from kokubus.messages import Clock, Reading, Side
 from kokubus.site import Reader
@@ -64,7 +66,7 @@ class Running:
         self.settings = settings
         self.inbox: SimpleQueue[object] = SimpleQueue()
         self._stack, self._bolts = ExitStack(), ExitStack()
-        settings.data.mkdir(parents=True, exist_ok=True)
+        _make_folder(settings.data)
         self._identity = read_identity(settings)
         always = Clock.SYNCED if settings.simulated else None
         self.clock = DeviceClock(settings.data / "clock.json", always=always)
@@ -208,6 +210,14 @@ class Running:
         self._stack.callback(thread.join)
         self._stack.callback(stopping.set)
         thread.start()
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        said = f"{path}: cannot be made a folder: {error.strerror}; the agent's user must own it"
+        raise SettingsError(said) from error
 
 
 def _tls(identity: Identity, clock: DeviceClock) -> Any:
