@@ -1,0 +1,128 @@
+"""Readings: what is worth saying, and a thread that goes on asking."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import get_args
+
+import pytest
+import structlog.testing
+from tests.edge.fake_clock import FakeClock
+from tests.edge.simulated_device import CO2, PIR, SITE
+
+from kokubus.messages import Reading
+from kokubus.site import Sensor, read_site
+from kokubus_edge.readings import CHANGE, QUIET_MS, Sampler, Thinner
+
+SENSORS = read_site(SITE, "dorf.toml").sensors
+T0 = 1_790_000_000_000
+PATIENCE_S = 30
+
+
+def told(thinner: Thinner, sensor: str, *values: tuple[int, float]) -> list[float]:
+    """Of (milliseconds, value), the values that are said."""
+    said = []
+    for after, value in values:
+        said += [reading.value for reading in thinner.thin({sensor: value}, T0 + after)]
+    return said
+
+
+def test_a_reading_says_what_was_measured_and_when() -> None:
+    (reading,) = Thinner(SENSORS).thin({CO2: 612.5}, T0)
+    assert reading == Reading(sensor=CO2, quantity="co2", at=T0, value=612.5)
+
+
+def test_every_quantity_a_site_may_name_has_its_threshold() -> None:
+    assert set(get_args(Sensor.model_fields["quantity"].annotation)) == CHANGE.keys()
+
+
+def test_a_change_is_said_at_once_and_a_tremble_is_not() -> None:
+    values = [(0, 600.0), (1, 619.9), (2, 620.0), (3, 601.0), (4, 600.0), (5, 600.1)]
+    assert told(Thinner(SENSORS), CO2, *values) == [600.0, 620.0, 600.0]
+
+
+def test_a_drift_is_measured_from_what_was_said_last() -> None:
+    values = [(n, 600.0 + 7 * n) for n in range(7)]
+    assert told(Thinner(SENSORS), CO2, *values) == [600.0, 621.0, 642.0]
+
+
+def test_motion_and_its_end_are_news() -> None:
+    values = [(n, float(n in {2, 3})) for n in range(6)]
+    assert told(Thinner(SENSORS), PIR, *values) == [0.0, 1.0, 0.0]
+
+
+def test_silence_is_no_reading() -> None:
+    values = [(0, 600.0), (QUIET_MS - 1, 600.0), (QUIET_MS, 600.0), (QUIET_MS + 1, 600.0)]
+    assert told(Thinner(SENSORS), CO2, *values) == [600.0, 600.0]
+
+
+def test_a_clock_that_was_set_back_is_a_reason_to_say_it_again() -> None:
+    assert told(Thinner(SENSORS), CO2, (0, 600.0), (-1, 600.0), (0, 600.0)) == [600.0, 600.0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_no_reading(value: float) -> None:
+    """The hub would refuse the whole message for it."""
+    assert Thinner(SENSORS).thin({CO2: value, PIR: 1.0}, T0) == (
+        Reading(sensor=PIR, quantity="pir", at=T0, value=1.0),
+    )
+
+
+def test_sensors_the_site_does_not_name_are_not_said() -> None:
+    assert Thinner(SENSORS).thin({"dorf-attic": 1.0}, T0) == ()
+
+
+class Sampling:
+    """A sampler and what it put."""
+
+    def __init__(self, *sources: object) -> None:
+        self.clock = FakeClock()
+        self.put: list[tuple[Reading, ...]] = []
+        self.sampler = Sampler(
+            SENSORS,
+            sources,  # type: ignore[arg-type]
+            self.put.append,
+            now=self.clock.now,
+            every_s=0.01,
+        )
+
+
+def broken() -> Mapping[str, float]:
+    raise OSError("i2c: remote I/O error")
+
+
+def test_one_round_is_one_group() -> None:
+    sampling = Sampling(lambda: {CO2: 500.0}, lambda: {PIR: 1.0})
+    sampling.sampler.step()
+    assert [[r.sensor for r in group] for group in sampling.put] == [[CO2, PIR]]
+    sampling.sampler.step()
+    assert len(sampling.put) == 1
+
+
+def test_a_sensor_that_fails_costs_only_its_own_readings() -> None:
+    sampling = Sampling(broken, lambda: {PIR: 1.0})
+    with structlog.testing.capture_logs() as logs:
+        sampling.sampler.step()
+    assert [[r.sensor for r in group] for group in sampling.put] == [[PIR]]
+    assert [log["event"] for log in logs] == ["sensor_failed"]
+
+
+def test_the_thread_goes_on_whatever_a_source_gives() -> None:
+    asked = threading.Semaphore(0)
+
+    def odd() -> Mapping[str, float]:
+        asked.release()
+        return {CO2: None}  # type: ignore[dict-item]
+
+    sampling = Sampling(odd)
+    with structlog.testing.capture_logs() as logs:
+        sampling.sampler.start()
+        try:
+            for _ in range(3):
+                assert asked.acquire(timeout=PATIENCE_S)
+        finally:
+            sampling.sampler.stop()
+    assert logs[0]["event"] == "readings_failed"
+    assert sampling.put == []
+    assert "readings" not in [thread.name for thread in threading.enumerate()]
