@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kokubus.decision import Moment, State, Tap
 from kokubus.rights import BadgeRules, DoorRules, Policy, Right, RightKind, Window, unbounded
-from kokubus.soundness import sound
+from kokubus.soundness import known_sound, sound
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Case:
 
     def holds(self, right: Right) -> bool:
         """Whether the right is in force now, as far as the clock can be believed."""
-        return self._covers_now(right) and sound(right, Right)
+        return self._covers_now(right) and known_sound(right, Right)
 
     def _covers_now(self, right: Right) -> bool:
         if not self.now.trusted:
@@ -78,8 +78,8 @@ def case_of(policy: Policy, state: State, tap: Tap, now: Moment) -> Case:
     rules = policy.content.doors.get(tap.door)
     badge = policy.content.badges.get(tap.badge)
     rights = policy.rights_of(badge.member) if badge else []
-    known = (rules is None or sound(rules, DoorRules)) and (
-        badge is None or sound(badge, BadgeRules)
+    known = (rules is None or known_sound(rules, DoorRules)) and (
+        badge is None or known_sound(badge, BadgeRules)
     )
     if not known:
         raise TypeError("the policy is malformed")

@@ -17,9 +17,28 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 Check = Callable[[Any], bool]
 
 
+_KEPT_MOST = 50_000
+_KEPT: dict[int, object] = {}
+
+
 def sound(value: object, cls: type) -> bool:
     """Whether ``value`` is a ``cls`` and so are its fields, through tuples and dataclasses."""
     return isinstance(value, cls) and _fields_of(cls)(value)
+
+
+def known_sound(value: object, cls: type) -> bool:
+    """`sound` of a frozen value that is asked about again and again: looked at once.
+
+    What was found sound is kept, so that its identity cannot become another's.
+    """
+    if _KEPT.get(id(value)) is value:
+        return isinstance(value, cls)
+    if not sound(value, cls):
+        return False
+    if len(_KEPT) >= _KEPT_MOST:
+        _KEPT.clear()
+    _KEPT[id(value)] = value
+    return True
 
 
 @cache

@@ -190,7 +190,7 @@ class Listener:
     def _take(self) -> None:
         letters = [Letter(message.topic, bytes(message.payload)) for message in self._held]
         for reply in self._intake.take(letters, self._now()):
-            self._client.publish(reply.topic, reply.payload, qos=1)
+            self._client.publish(reply.topic, reply.payload)
         for message in self._held:
             if message.qos:
                 self._client.ack(message.mid, message.qos)

@@ -21,7 +21,7 @@ MAX_RANGES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A message to publish at QoS 1, not retained."""
+    """A message to publish at QoS 0, not retained: see docs/decisions/0009."""
 
     topic: str
     payload: bytes
