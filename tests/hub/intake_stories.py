@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from tests.hub.intake_world import (
     AIR,
     BACK,
@@ -169,11 +169,11 @@ def doors(hub: World) -> list[dict[str, Any]]:
 
 def begin_again(hub: World) -> None:
     """Forget all that was heard."""
-    for model in (*RECORDED, models.Belief, models.BeliefSnapshot):
-        hub.clear(model)
     calm = {"contact": None, "contact_at": None, "held_since": None, "forced_at": None}
-    for number in (1, 2, 3):
-        hub.set_id(models.Door, number, **calm)
+    with database.writing(hub.engine) as connection:
+        for model in (*RECORDED, models.Belief, models.BeliefSnapshot):
+            connection.execute(delete(table(model)))
+        connection.execute(update(table(models.Door)).values(calm))
     hub.intake._forget()
 
 

@@ -80,15 +80,22 @@ def devices(broker: Broker) -> Iterator[Devices]:
 
 @contextmanager
 def listening(
-    hub: World, broker: Broker, prepare: Callable[[Listener], None] = lambda _: None, **how: Any
+    hub: World,
+    broker: Broker,
+    prepare: Callable[[Listener], None] = lambda _: None,
+    *,
+    there: bool = True,
+    **how: Any,
 ) -> Iterator[Listener]:
-    """A listener at work; at the end it has stopped and said good-bye."""
-    intake = Intake(hub.engine, hub.keyring)
+    """A listener at work, at once if its broker is ``there``; at the end it has stopped."""
+    intake, subscribed = Intake(hub.engine, hub.keyring), threading.Event()
     listener = Listener(intake, broker, now=lambda: hub.now, **how)
+    listener._client.on_subscribe = lambda *_: subscribed.set()
     prepare(listener)
     thread = threading.Thread(target=listener.run)
     thread.start()
     try:
+        assert not there or subscribed.wait(PATIENCE_S)
         yield listener
     finally:
         listener.stop()

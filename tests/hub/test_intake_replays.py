@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.strategies import trying
 from tests.hub.intake_stories import (
@@ -24,6 +24,7 @@ from tests.hub.intake_world import OTHER_UID, World, world
 from kokubus_hub.sorting import Letter
 
 Story = list[tuple[str, int]]
+few = settings(trying, max_examples=25)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def agree(hub: World, rows: object, stand: object, beliefs: object) -> None:
         assert (again[room].at, again[room].events) == (belief.at, belief.events)
 
 
-@trying
+@few
 @given(stories, st.randoms(use_true_random=False), st.integers(1, 7))
 def test_a_batch_that_comes_again_changes_nothing(
     hub: World, story: Story, noise: Random, size: int
@@ -65,7 +66,7 @@ def test_a_batch_that_comes_again_changes_nothing(
     agree(hub, *before)
 
 
-@trying
+@few
 @given(stories, st.randoms(use_true_random=False), st.integers(1, 7))
 def test_pieces_repeats_and_disorder_come_to_the_same(
     hub: World, story: Story, noise: Random, size: int
@@ -81,7 +82,7 @@ def test_pieces_repeats_and_disorder_come_to_the_same(
     agree(hub, *before)
 
 
-@trying
+@few
 @given(stories, st.integers(1, 7))
 def test_every_number_is_receipted_each_time_it_comes(hub: World, story: Story, size: int) -> None:
     begin_again(hub)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 from tests.core.strategies import trying
 from tests.hub.intake_world import CO2, FRONT, HALL, INNER, NOW, PIR, World, world
 
@@ -35,10 +36,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def clear(hub: World) -> None:
-    for model in (
-        models.Belief, models.BeliefSnapshot, models.Passage, models.Reading, models.Spool,
-    ):  # fmt: skip
-        hub.clear(model)
+    with database.writing(hub.engine) as connection:
+        for model in (
+            models.Belief, models.BeliefSnapshot, models.Passage, models.Reading, models.Spool,
+        ):  # fmt: skip
+            connection.execute(delete(table(model)))
     hub.intake._forget()
 
 
