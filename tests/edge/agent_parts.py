@@ -141,23 +141,23 @@ class Rig:
         )
         self.agent.connect(wires=self.wires, link=self.link, spool=self.spool)  # type: ignore[arg-type]
 
-    def __call__(self, happening: object, after: int = 0) -> list[Fact]:
+    def __call__(self, happening: object, after: int = 0) -> list[Any]:
         """One turn, ``after`` so many milliseconds; the facts it recorded."""
         before = len(self.spool.kept)
         self.clock.pass_ms(after)
         self.agent.step(happening)
         return [fact for fact, _, _ in self.spool.kept[before:]]
 
-    def tap(self, badge: str = ADA, tap: str = "t1", door: str = FRONT) -> list[Fact]:
+    def tap(self, badge: str = ADA, tap: str = "t1", door: str = FRONT) -> list[Any]:
         return self(BadgeSeen(door=door, tap=tap, lookup=badge, sealed="sealed"))
 
-    def hear(self, message: Downlink, expires_in: int = 5_000) -> list[Fact]:
+    def hear(self, message: Downlink, expires_in: int = 5_000) -> list[Any]:
         at = self.clock.now()
         return self(HubSaid(Down("id", at, at + expires_in, message)))
 
-    def answer(self, tap: str = "t1", *, granted: bool = True, **more: Any) -> list[Fact]:
+    def answer(self, tap: str = "t1", *, granted: bool = True, **more: Any) -> list[Any]:
         reason = "booked" if granted else "no_booking"
-        told = {"recorded": True, "epoch": "e", "seq": 1} | more
+        told: dict[str, Any] = {"recorded": True, "epoch": "e", "seq": 1} | more
         expires_in = told.pop("expires_in", 5_000)
         return self.hear(AccessDecided(tap=tap, granted=granted, reason=reason, **told), expires_in)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from tests.broker import free_port
 from tests.edge.simulated_device import FRONT, GUEST, STUDIO, settings
 
 from kokubus import credential
@@ -21,6 +20,7 @@ from kokubus.credential import Credential
 from kokubus.messages import Fact, PolicyNumber
 from kokubus.policy import document_of, fingerprint
 from kokubus.rights import BadgeRules, Content, DoorRules, Right, RightKind
+from kokubus_cli.ports import free_port
 from kokubus_edge.agent import Stop
 from kokubus_edge.clock import wall_ms
 from kokubus_edge.policy_file import PolicyFile, hold

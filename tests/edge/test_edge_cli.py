@@ -29,7 +29,7 @@ host = "127.0.0.1"
 def quiet(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Where logs would go: they are configured for a whole process."""
     streams: list[object] = []
-    monkeypatch.setattr(cli.logs, "configure", streams.append)
+    monkeypatch.setattr(logs, "configure", streams.append)
     return streams
 
 
@@ -114,7 +114,12 @@ def test_tap_says_by_its_exit_code_whether_the_door_opened(
     monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     tapped: list[tuple[str, str]] = []
-    monkeypatch.setattr(tapping, "tap", lambda door, badge: (tapped.append((door, badge)), code)[1])
+
+    def tap(door: str, badge: str) -> int:
+        tapped.append((door, badge))
+        return code
+
+    monkeypatch.setattr(tapping, "tap", tap)
     assert cli.main(["tap", "dorf-front", "4711"]) == code
     assert tapped == [("dorf-front", "4711")]
 

@@ -16,13 +16,15 @@ from tests.edge.simulated_device import CO2, FRONT, GUEST, PIR, STRANGER, STUDIO
 
 from kokubus.errors import KokubusError, SettingsError
 from kokubus.messages import By
-from kokubus_edge import running
+from kokubus_edge import running as module
 from kokubus_edge.agent import Stop
 from kokubus_edge.clock import DeviceClock
 from kokubus_edge.running import Running
 from kokubus_edge.settings import Settings
 
 PATIENCE_S = 30
+running: Any = module
+"""Its imports are replaced here and there."""
 
 
 @pytest.fixture

@@ -170,8 +170,9 @@ def doors(hub: World) -> list[dict[str, Any]]:
 def begin_again(hub: World) -> None:
     """Forget all that was heard."""
     calm = {"contact": None, "contact_at": None, "held_since": None, "forced_at": None}
+    heard: tuple[type[Base], ...] = (*RECORDED, models.Belief, models.BeliefSnapshot)
     with database.writing(hub.engine) as connection:
-        for model in (*RECORDED, models.Belief, models.BeliefSnapshot):
+        for model in heard:
             connection.execute(delete(table(model)))
         connection.execute(update(table(models.Door)).values(calm))
     hub.intake._forget()

@@ -81,7 +81,8 @@ class Device:
         tap = self.id()
         card = Credential("mfrc522", uid)
         sealed = credential.seal(card, tap, self._key, self._public, os.urandom(12))
-        return BadgeTapped(**({"id": tap, "at": NOW, "door": door, "sealed": sealed} | fields))
+        told: dict[str, Any] = {"id": tap, "at": NOW, "door": door, "sealed": sealed}
+        return BadgeTapped(**(told | fields))
 
     def tap(self, uid: str = UID, door: str = FRONT, **fields: Any) -> Letter:
         return self.say(self.tapped(uid, door, **fields))
@@ -116,7 +117,7 @@ class World:
         with database.writing(self.engine) as connection:
             added = connection.execute(insert(table(model)).values(values))
             changes.record(connection, self.now, "test")
-            (key,) = added.inserted_primary_key
+            key = (added.inserted_primary_key or (0,))[0]
             return key if isinstance(key, int) else 0
 
     def set(self, model: type[Base], slug: str, **values: Any) -> None:
@@ -190,7 +191,8 @@ class World:
 
     def receipted(self, replies: Sequence[Reply]) -> tuple[Ranges, list[int]]:
         """(durable, rejected) numbers that replies receipt, taps' answers included."""
-        durable, rejected = Ranges(), []
+        durable = Ranges()
+        rejected: list[int] = []
         for message in self.heard(replies):
             if isinstance(message, Receipt):
                 for first, last in message.ranges:

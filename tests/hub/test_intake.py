@@ -314,8 +314,14 @@ def test_what_fails_at_the_commit_was_never_said(hub: World) -> None:
 def test_nothing_is_said_before_the_commit(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     event.listen(hub.engine, "commit", lambda _: order.append("commit"))
-    take = hub.intake._record
-    monkeypatch.setattr(hub.intake, "_record", lambda *a: [take(*a), order.append("said")][0])
+    record = hub.intake._record
+
+    def said(*batch: Any) -> Any:
+        replies = record(*batch)
+        order.append("said")
+        return replies
+
+    monkeypatch.setattr(hub.intake, "_record", said)
     hub.take(hub.device.tap())
     assert order == ["commit", "said"]
 

@@ -106,7 +106,7 @@ def test_a_good_bye_that_is_read_closes_the_socket_under_it(
                 listener._client._sock_close()
             return result
 
-        listener._client.loop_read = loop_read  # type: ignore[method-assign]
+        listener._client.loop_read = loop_read  # type: ignore[method-assign, assignment]
 
     with listening(hub, broker, prepare):
         for _ in range(2):
@@ -208,7 +208,7 @@ def test_a_listener_that_dies_before_it_answers_doubles_nothing(
             listener.stop()
             return []
 
-        listener._intake.take = die  # type: ignore[method-assign]
+        listener._intake.take = die  # type: ignore[method-assign, assignment]
 
     letter = hub.device.tap()
     with listening(hub, broker, prepare) as listener:
