@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +12,14 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tests.broker import PATIENCE_S, Mosquitto, start_mosquitto
-from tests.hub.intake_world import AIR, FRONT, World, world
+from tests.hub.intake_world import AIR, World, world
 from tests.hub.listening import Devices, devices, listening
 
 from kokubus.messages import DeviceStatus
-from kokubus_hub import health, listen, models
+from kokubus_hub import listen, models
 from kokubus_hub.broker import Broker
 from kokubus_hub.ca import Authority
-from kokubus_hub.keys import Keyring
 from kokubus_hub.listen import Listener
-from kokubus_hub.settings import Settings, load
 from kokubus_hub.sorting import Letter
 
 pytestmark = pytest.mark.slow
@@ -283,50 +277,3 @@ def test_over_tls_nothing_is_left_in_a_record(hub: World, tmp_path: Path) -> Non
             taps = [hub.device.tap() for _ in range(200)]
             people.say(*taps)
             assert len([people.hear() for _ in taps]) == len(taps)
-
-
-# --- the process -------------------------------------------------------------------------
-
-
-def settings_in(folder: Path) -> Settings:
-    return load({"KOKUBUS_HUB_DATA_DIR": str(folder)})
-
-
-def test_alive_is_whoever_said_so_lately(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    assert not health.alive(settings, "listen")
-    health.beat(settings, "listen")
-    assert health.alive(settings, "listen")
-    assert not health.alive(settings, "work")
-    os.utime(tmp_path / "run" / "listen.alive", (0, 0))
-    assert not health.alive(settings, "listen")
-
-
-def test_a_role_outlives_a_disk_that_takes_no_sign_of_life(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("in the way")
-    health.beat(settings_in(tmp_path), "listen")
-    assert not health.alive(settings_in(tmp_path), "listen")
-
-
-def test_sigterm_ends_the_process_cleanly(hub: World, broker: Broker, tmp_path: Path) -> None:
-    Keyring.create(tmp_path / "keys")
-    log = tmp_path / "listen.log"
-    environ = {
-        "KOKUBUS_HUB_DATA_DIR": str(tmp_path),
-        "KOKUBUS_HUB_DATABASE_URL": str(hub.engine.url),
-        "KOKUBUS_HUB_MQTT_PORT": str(broker.port),
-    }
-    command = [str(Path(sys.executable).with_name("kokubus")), "hub", "listen"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stderr=output, stdout=output, env=os.environ | environ)
-    try:
-        while b"listening" not in log.read_bytes():
-            assert process.poll() is None, log.read_text()
-            threading.Event().wait(0.05)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_S) == 0, log.read_text()
-    finally:
-        process.kill()
-        process.wait()
-    assert b"Traceback" not in log.read_bytes()
-    assert FRONT.encode() not in log.read_bytes()
