@@ -1,6 +1,7 @@
 """Tap to durable, signed answer, beside a bare paho echo and one fsync of the same run.
 
-Plain TCP on loopback, QoS 1 both ways, the whole rule, event recorded; every grant is
+Plain TCP on loopback; taps at QoS 1, answers at QoS 0 as everywhere (docs/decisions/0009), the
+echo at QoS 1 both ways; the whole rule, event recorded; every grant is
 followed by what a door says of it (``enforced``, ``passage_seen``), so that presence and
 belief are recorded too. Every answer's signature and verdict are checked, after the clock.
 """

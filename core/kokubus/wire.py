@@ -19,7 +19,7 @@ from pydantic_core import SchemaValidator, from_json, to_json
 
 from kokubus.downlinks import Downlink
 from kokubus.errors import SignatureError, UnknownKindError, WireError
-from kokubus.messages import At, DeviceStatus, Fact, Instant, Name, PolicyWanted, Stamp, Uplink
+from kokubus.messages import At, Fact, Instant, Name, Stamp, Uplink
 
 VERSION = 1
 ROOT = f"kokubus/v{VERSION}"
@@ -190,11 +190,6 @@ def canonical(value: Any) -> bytes:
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
-
-
-def is_live(message: Uplink) -> bool:
-    """Whether a message is about the device itself, outside its numbered record."""
-    return isinstance(message, DeviceStatus | PolicyWanted)
 
 
 def _verify(body: bytes, signature: bytes, key: Verifier | None, device: str) -> None:

@@ -19,7 +19,8 @@ _HEAD = """# What door and hub say to each other
 Made from the source by `python -m kokubus_cli.protocol`; do not edit. {wire}
 
 - Up: `kokubus/v{version}/<device>/up/<kind>`, QoS 1, not retained but `status`; at most {up} kB.
-- Down: `kokubus/v{version}/<device>/down/<kind>`, QoS 1, not retained but `policy`.
+- Down: `kokubus/v{version}/<device>/down/<kind>`, not retained but `policy`; answers
+  and receipts at QoS 0 (docs/decisions/0009), commands and policies at QoS 1.
 - The device's id is the common name of its certificate, its user name and its client id.
 - Instants are milliseconds since 1970-01-01 UTC. Unknown kinds and newer versions are logged and
   dropped; unknown fields are ignored.

@@ -63,12 +63,6 @@ def test_what_json_cannot_say_is_an_error_of_ours() -> None:
         wire.encode_up(lone, STAMP)
 
 
-def test_live_messages_are_those_without_a_number() -> None:
-    assert wire.is_live(m.DeviceStatus(online=True, at=1))
-    assert wire.is_live(m.PolicyWanted(at=1))
-    assert not wire.is_live(TAPPED)
-
-
 # --- topics ------------------------------------------------------------------------------
 
 
