@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from typing import TypeAlias
@@ -11,6 +11,9 @@ from kokubus.downlinks import AccessDecided
 from kokubus.ids import uuid7
 from kokubus.messages import Fact, Instant, Side
 from kokubus.rights import Policy
+
+CODE_DIGITS = 8
+"""How long a one-time code is: what a keypad hears is a code by its length, else a PIN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,19 @@ class ExitPressed:
     """Somebody inside pressed request-to-exit."""
 
     door: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeEntered:
+    """Somebody typed a one-time code (`CODE_DIGITS` digits, then ``#``) at a door's keypad.
+
+    The agent judges it and hands the door what came of it; shorter entries are PINs, and
+    those are taps.
+    """
+
+    door: str
+    side: Side = Side.IN
+    digits: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
