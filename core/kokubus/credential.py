@@ -19,6 +19,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kokubus.errors import WireError
 
+UID = "mfrc522"
+"""`Credential.tech` of a whole ISO 14443 UID, whichever reader read it: the first one's name."""
+PIN = "pin"
+"""`Credential.tech` of digits typed at a keypad."""
 _INFO = b"kokubus/credential/v1"
 _PUBLIC, _NONCE, _TAG = 32, 12, 16
 

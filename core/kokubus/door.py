@@ -13,6 +13,7 @@ from functools import singledispatch
 
 from kokubus import messages as facts
 from kokubus.decision import Reason
+from kokubus.door_keypad import listen_again, locked_out, show, wrong
 from kokubus.door_state import EXIT_WINDOW_MS, TAPS_KEPT, Door, DoorSpec, Opening, Pending, Reaction
 from kokubus.door_steps import (
     decide_here,
@@ -37,6 +38,7 @@ from kokubus.happenings import (
     Act,
     Answered,
     BadgeSeen,
+    CodeEntered,
     Commanded,
     ContactClosed,
     ContactOpened,
@@ -66,7 +68,7 @@ def react(door: Door, happening: Happening, now: Now) -> Reaction:
 def next_wake(door: Door) -> int | None:
     """Monotonic instant at which `Ticked` is due at the latest; None if nothing is awaited."""
     times = [p.deadline for p in door.pending] + [o.until for o in door.openings]
-    times += [] if door.lit_until is None else [door.lit_until]
+    times += [at for at in (door.lit_until, door.attempts.until) if at is not None]
     if door.held_from is not None and not (door.held or door.free):
         times.append(door.held_from)
     return min(times, default=None)
@@ -82,6 +84,8 @@ def _react(happening: Happening, door: Door, now: Now) -> Reaction:
 def _(seen: BadgeSeen, door: Door, now: Now) -> Reaction:
     if seen.tap in door.taps:
         return door, []
+    if seen.typed and locked_out(door):
+        return show(door, Pattern.LOCKED_OUT, now)
     door = replace(door, taps=(*door.taps, seen.tap)[-TAPS_KEPT:])
     tapped = facts.BadgeTapped(
         id=seen.tap,
@@ -98,6 +102,16 @@ def _(seen: BadgeSeen, door: Door, now: Now) -> Reaction:
     waiting = Pending(seen, now.mono + door.spec.deadline_ms)
     door = replace(door, pending=(*door.pending, waiting))
     return door, [Send(tapped), Light(Pattern.WAITING)]
+
+
+@_react.register
+def _(entered: CodeEntered, door: Door, now: Now) -> Reaction:
+    del entered  # no door has a code yet, so each is wrong
+    if locked_out(door):
+        return show(door, Pattern.LOCKED_OUT, now)
+    door, shown = show(door, Pattern.DENIED, now)
+    door, alarmed = wrong(door, now)
+    return door, shown + alarmed
 
 
 @_react.register
@@ -183,7 +197,7 @@ def _(_ticked: Ticked, door: Door, now: Now) -> Reaction:
 def _time_passed(door: Door, now: Now) -> Reaction:
     """What is due comes first, so that no happening overtakes a deadline before it."""
     acts: list[Act] = []
-    for step in (follow_modes, overdue, unused, overstayed, dimmed):
+    for step in (follow_modes, listen_again, overdue, unused, overstayed, dimmed):
         door, more = step(door, now)
         acts += more
     return door, acts

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from kokubus.attempts import Attempts
 from kokubus.happenings import Act, BadgeSeen
 from kokubus.messages import Instant, Side
 from kokubus.rights import Policy
@@ -57,7 +58,8 @@ class Door:
     """A door's state; what is not an `Instant` is monotonic.
 
     ``open`` None: not known yet; ``held`` once it was reported; ``taps`` are the last ones
-    taken, so that none is taken twice; ``drawn_until`` the bolt's, ``lit_until`` the light's.
+    taken, so that none is taken twice; ``drawn_until`` the bolt's, ``lit_until`` the light's;
+    ``attempts`` what its keypad refused.
     """
 
     spec: DoorSpec
@@ -72,6 +74,7 @@ class Door:
     free: bool = False
     drawn_until: int | None = None
     lit_until: int | None = None
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 Reaction: TypeAlias = tuple[Door, list[Act]]

@@ -10,9 +10,9 @@ from dataclasses import replace
 from kokubus import messages as facts
 from kokubus.access import decide, mode_holds, passes_freely
 from kokubus.decision import Moment, Reason, State, Tap
+from kokubus.door_keypad import show, wrong
 from kokubus.door_state import (
     CONTACT_LAG_MS,
-    DENIAL_SHOWN_MS,
     Door,
     Opening,
     Pending,
@@ -75,8 +75,10 @@ def decide_here(door: Door, seen: BadgeSeen, now: Now, without: Reason) -> React
 
 def enforce(door: Door, seen: BadgeSeen, enforced: facts.Enforced, now: Now) -> Reaction:
     if not enforced.granted:
-        door = replace(door, lit_until=now.mono + DENIAL_SHOWN_MS)
-        return door, [Light(Pattern.DENIED), Beep(Pattern.DENIED), Send(enforced)]
+        door, shown = show(door, Pattern.DENIED, now)
+        guessed = seen.typed and enforced.reason == Reason.BADGE_UNKNOWN
+        door, alarmed = wrong(door, now) if guessed else (door, [])
+        return door, [*shown, Send(enforced), *alarmed]
     opening = Opening(0, seen.side, tap=seen.tap, badge=seen.lookup)
     return draw(door, opening, now, [Send(enforced)])
 

@@ -41,7 +41,10 @@ class Now:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadgeSeen:
-    """A reader read a badge. ``lookup`` is this device's, ``sealed`` is for the hub."""
+    """A reader read a badge, or (``typed``) a keypad a PIN.
+
+    ``lookup`` is this device's, ``sealed`` is for the hub.
+    """
 
     door: str
     tap: str
@@ -49,6 +52,16 @@ class BadgeSeen:
     sealed: str
     side: Side = Side.IN
     assurance: int = 0
+    typed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeEntered:
+    """Somebody typed the eight digits of a one-time code at a door's keypad."""
+
+    door: str
+    code: str = field(repr=False)
+    side: Side = Side.IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +132,7 @@ class Ticked:
 
 Happening: TypeAlias = (
     BadgeSeen
+    | CodeEntered
     | Answered
     | Commanded
     | ContactOpened
@@ -138,6 +152,7 @@ class Pattern(StrEnum):
     DENIED = "denied"
     HELD = "held"
     FREE = "free"
+    LOCKED_OUT = "locked_out"
 
 
 @dataclass(frozen=True, slots=True)

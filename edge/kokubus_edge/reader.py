@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Protocol, TypeAlias
 
-from kokubus.credential import Credential
+from kokubus.credential import UID, Credential
 from kokubus.errors import ReaderError
 from kokubus_edge.iso14443 import TypeA
 from kokubus_edge.mfrc522 import Mfrc522, ReaderDownError, RegisterBus
 
-TECH = "mfrc522"
+TECH = UID
 GONE_MS = 200
 POLL_MS = 60
 RECOVER_MS = 500
@@ -30,14 +30,22 @@ class ReaderHealth:
     detail: str = ""
 
 
-ReaderHappening: TypeAlias = Credential | ReaderHealth
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Eight digits typed at a keypad: a one-time code."""
+
+    digits: str = field(repr=False)
+
+
+Sighting: TypeAlias = Credential | Code
+ReaderHappening: TypeAlias = Sighting | ReaderHealth
 
 
 class BadgeReader(Protocol):
-    """Anything that sees badges."""
+    """Anything that sees badges, or to which PINs and codes are typed."""
 
-    def poll(self, now_ms: int) -> list[Credential]:
-        """The badges that came since the last poll, at monotonic `now_ms`.
+    def poll(self, now_ms: int) -> Sequence[Sighting]:
+        """What came since the last poll, at monotonic `now_ms`.
 
         Raises `ReaderError` while the reader does not work; poll on, it may recover.
         """

@@ -16,9 +16,9 @@ from typing import Any
 
 import structlog
 
-from kokubus.credential import Credential
+from kokubus.credential import PIN, Credential
 from kokubus.errors import SettingsError
-from kokubus.happenings import BadgeSeen
+from kokubus.happenings import BadgeSeen, CodeEntered
 from kokubus.messages import Clock, Reading, Side
 from kokubus.site import Reader
 from kokubus_edge import systemd
@@ -34,7 +34,7 @@ from kokubus_edge.mfrc522 import MfrcPackageBus
 from kokubus_edge.pin_factory import pin_factory
 from kokubus_edge.policy_file import REMEMBER_MS
 from kokubus_edge.policy_store import PolicyStore
-from kokubus_edge.reader import Mfrc522Reader, ReaderHappening, ReaderHealth, ReaderThread
+from kokubus_edge.reader import Code, Mfrc522Reader, ReaderHappening, ReaderHealth, ReaderThread
 from kokubus_edge.readings import Sampler, Source
 from kokubus_edge.sealing import Sealer
 from kokubus_edge.settings import Settings
@@ -175,8 +175,11 @@ class Running:
                     sealed=sealer.seal(happening, tap),
                     side=side,
                     assurance=happening.assurance,
+                    typed=happening.tech == PIN,
                 )
                 self.inbox.put(seen)
+            case Code(digits):
+                self.inbox.put(CodeEntered(door=door, code=digits, side=side))
             case ReaderHealth(ok, detail):
                 self.inbox.put(ReaderTrouble(door, not ok, detail))
 

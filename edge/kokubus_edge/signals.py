@@ -9,7 +9,10 @@ grant  green, 5 s                 one short beep
 denial red, three blinks          two long beeps
 held   red, blinking until closed five beeps, a second apart
 free   green, a short blink a second
+lock   red and amber in turn      one beep of 1.5 s
 ====== ========================== =========================
+
+``lock``: the keypad listens to nobody for a while.
 """
 
 from __future__ import annotations
@@ -38,11 +41,13 @@ LIGHTS: Mapping[Pattern, tuple[Step, ...]] = {
     Pattern.DENIED: ((0.3, RED), (0.3, DARK)) * 3,
     Pattern.HELD: ((0.5, RED), (0.5, DARK)),
     Pattern.FREE: ((0.2, GREEN), (0.8, DARK)),
+    Pattern.LOCKED_OUT: ((0.25, RED), (0.25, AMBER)) * 4,
 }
 SOUNDS: Mapping[Pattern, tuple[Step, ...]] = {
     Pattern.GRANTED: ((0.1, LOUD),),
     Pattern.DENIED: ((0.5, LOUD), (0.2, QUIET), (0.5, LOUD)),
     Pattern.HELD: ((0.2, LOUD), (0.8, QUIET)) * 5,
+    Pattern.LOCKED_OUT: ((1.5, LOUD),),
 }
 
 

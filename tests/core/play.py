@@ -58,12 +58,16 @@ class Play:
         return acts
 
 
-def seen(tap: str = "t1", badge: str = "ada", side: Side = Side.IN) -> BadgeSeen:
-    return BadgeSeen(door="front", tap=tap, lookup=badge, sealed="sealed", side=side)
+def seen(
+    tap: str = "t1", badge: str = "ada", side: Side = Side.IN, *, typed: bool = False
+) -> BadgeSeen:
+    return BadgeSeen(door="front", tap=tap, lookup=badge, sealed="sealed", side=side, typed=typed)
 
 
-def answer(tap: str = "t1", *, granted: bool = True, recorded: bool = True) -> Answered:
-    reason = "booked" if granted else "no_booking"
+def answer(
+    tap: str = "t1", *, granted: bool = True, recorded: bool = True, reason: str = ""
+) -> Answered:
+    reason = reason or ("booked" if granted else "no_booking")
     return Answered(
         AccessDecided(
             tap=tap, granted=granted, reason=reason, recorded=recorded, epoch="e", seq=1,

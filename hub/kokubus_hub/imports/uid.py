@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from kokubus.credential import Credential
+from kokubus.credential import UID, Credential
 from kokubus.enrolment import NotEnrollableError, enrollable
 
-TECH = "mfrc522"
-"""What reads the badges a file lists."""
+TECH = UID
+"""What the badges of a file are known by."""
 _SCIENTIFIC = re.compile(r"\d+([.,]\d+)?E\+\d+|\d+[.,]\d+E-?\d+")
 _SEPARATORS = str.maketrans("", "", " :-\u00a0")
 _AS_TEXT = "format the column as text and enter it again from the badge"

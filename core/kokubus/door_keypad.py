@@ -1,0 +1,50 @@
+"""What a door does about numbers typed at its keypad that are wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kokubus import messages as facts
+from kokubus.attempts import ended, refused, released
+from kokubus.door_state import DENIAL_SHOWN_MS, Door, Reaction
+from kokubus.happenings import Act, Beep, Light, Now, Pattern, Send
+
+ALARM = "keypad_locked"
+
+
+def locked_out(door: Door) -> bool:
+    """Whether the keypad listens to nobody for now."""
+    return door.attempts.until is not None
+
+
+def show(door: Door, pattern: Pattern, now: Now) -> Reaction:
+    """An answer by light and sound, for as long as a denial is shown."""
+    door = replace(door, lit_until=now.mono + DENIAL_SHOWN_MS)
+    return door, [Light(pattern), Beep(pattern)]
+
+
+def wrong(door: Door, now: Now) -> Reaction:
+    """One wrong number more, said by nothing but the alarm if it is one too many."""
+    after = replace(door, attempts=refused(door.attempts, now.mono))
+    if locked_out(door) or not locked_out(after):
+        return after, []
+    return after, [_alarm(after, now)]
+
+
+def listen_again(door: Door, now: Now) -> Reaction:
+    """A lockout that is over ends with its alarm."""
+    if not ended(door.attempts, now.mono):
+        return door, []
+    door = replace(door, attempts=released(door.attempts))
+    return door, [_alarm(door, now)]
+
+
+def _alarm(door: Door, now: Now) -> Act:
+    until = door.attempts.until
+    lasts = (
+        "" if until is None else f"too many wrong numbers; for {(until - now.mono) // 60_000} min"
+    )
+    alarmed = facts.DeviceAlarmed(
+        id="", at=now.at, alarm=ALARM, active=until is not None, door=door.spec.id, detail=lasts
+    )
+    return Send(alarmed)

@@ -1,0 +1,163 @@
+"""What is typed at a keypad, and how guessing is slowed down."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.play import Play, answer, kinds, lit, policy, seen, sent
+
+from kokubus import attempts as a
+from kokubus import messages as m
+from kokubus.attempts import Attempts
+from kokubus.door import next_wake
+from kokubus.happenings import CodeEntered, Pattern, Ticked
+from kokubus.keypad import KEY_GAP_MS, MAX_DIGITS, MORE_MS, Typing, paused, press
+
+
+def typed(keys: str, gap: int = 300) -> list[str]:
+    """The numbers that come out of keys pressed ``gap`` ms apart."""
+    typing, numbers = Typing(), []
+    for at, key in enumerate(keys, 1):
+        typing, number = press(typing, key, at * gap)
+        numbers += [] if number is None else [number]
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("keys", "numbers"),
+    [
+        ("4711#", ["4711"]),
+        ("47*0815#", ["0815"]),
+        ("#", []),
+        ("*#", []),
+        ("0815#4711#", ["0815", "4711"]),
+        ("4711", []),
+        ("1" * 40 + "#", ["1" * MAX_DIGITS]),
+    ],
+)
+def test_a_number_ends_with_a_hash_and_a_star_clears(keys: str, numbers: list[str]) -> None:
+    assert typed(keys) == numbers
+
+
+def test_a_pause_between_keys_begins_anew() -> None:
+    typing, _ = press(Typing(), "4", 0)
+    typing, _ = press(typing, "7", KEY_GAP_MS - 1)
+    assert typing.digits == "47"
+    typing, _ = press(typing, "1", 2 * KEY_GAP_MS - 1)
+    assert typing.digits == "1"
+    assert paused(typing, None, 3 * KEY_GAP_MS)[0].digits == ""
+
+
+def test_a_pin_of_agreed_length_needs_no_hash_and_leaves_room_for_a_code() -> None:
+    typing = Typing("471108", 0)
+    assert paused(typing, 6, MORE_MS - 1) == (typing, None)
+    assert paused(typing, 6, MORE_MS) == (Typing(), "471108")
+    assert paused(Typing("47110812", 0), 6, MORE_MS) == (Typing(), "47110812")
+    assert paused(typing, None, MORE_MS) == (typing, None)
+
+
+@given(st.text("0123456789*#"))
+def test_what_is_typed_is_never_shown(keys: str) -> None:
+    typing = Typing()
+    for key in keys:
+        typing, _ = press(typing, key, 0)
+    assert repr(typing) == "Typing(at=0)"
+    assert "12345678" not in repr(CodeEntered(door="front", code="12345678"))
+
+
+def test_too_many_wrong_numbers_lock_the_keypad_out_for_longer_each_time() -> None:
+    attempts, now = Attempts(), 0
+    lasted = []
+    for _ in range(10):
+        while attempts.until is None:
+            now += 1_000
+            attempts = a.refused(attempts, now)
+        lasted.append((attempts.until - now) // 60_000)
+        now = attempts.until
+        assert a.ended(attempts, now)
+        attempts = a.released(attempts)
+    assert lasted == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+    now += a.QUIET_MS
+    for _ in range(a.ALLOWED):
+        attempts = a.refused(attempts, now)
+    assert attempts.until == now + a.FIRST_MS
+
+
+@given(st.lists(st.integers(0, a.WINDOW_MS), min_size=1, max_size=200))
+def test_nobody_guesses_more_often_than_allowed(pauses: list[int]) -> None:
+    attempts, now, heard = Attempts(), 0, []
+    for pause in pauses:
+        now += pause
+        if a.ended(attempts, now):
+            attempts = a.released(attempts)
+        if attempts.until is None:
+            heard.append(now)
+            attempts = a.refused(attempts, now)
+    for first, sixth in zip(heard, heard[a.ALLOWED :], strict=False):
+        assert sixth - first >= a.FIRST_MS
+
+
+def guess(play: Play, number: int, after: int = 1_000, badge: str = "nobody") -> list[object]:
+    return play(seen(f"g{number}", badge, typed=True), after=after)
+
+
+def locked_out(play: Play) -> None:
+    for number in range(a.ALLOWED):
+        guess(play, number)
+        assert (play.door.attempts.until is not None) == (number == a.ALLOWED - 1)
+
+
+def test_wrong_pins_raise_one_alarm_and_the_keypad_then_says_so() -> None:
+    play = Play(rules=policy(), linked=False)
+    locked_out(play)
+    alarms = sent(play.all, m.DeviceAlarmed)
+    assert [(one.alarm, one.active, one.door) for one in alarms] == [
+        ("keypad_locked", True, "front")
+    ]
+    assert next_wake(play.door) is not None
+    acts = guess(play, 99, badge="ada")
+    assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], [])  # type: ignore[arg-type]
+    acts = play(CodeEntered(door="front", code="12345678"), after=1_000)
+    assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], [])
+
+
+def test_a_badge_opens_while_the_keypad_is_locked_out() -> None:
+    play = Play(rules=policy(), linked=False)
+    locked_out(play)
+    assert sent(play(seen("t9")), m.Enforced)[0].granted
+
+
+def test_a_lockout_ends_by_itself_with_its_alarm() -> None:
+    play = Play(rules=policy(), linked=False)
+    locked_out(play)
+    over = play(Ticked(), after=a.FIRST_MS)
+    assert [one.active for one in sent(over, m.DeviceAlarmed)] == [False]
+    assert sent(guess(play, 99, badge="ada"), m.Enforced)[0].granted  # type: ignore[arg-type]
+
+
+def test_the_hubs_word_that_a_pin_is_unknown_counts_as_well() -> None:
+    play = Play()
+    for number in range(a.ALLOWED):
+        play(seen(f"g{number}", typed=True), after=1_000)
+        play(answer(f"g{number}", granted=False, reason="badge_unknown"))
+    assert [one.alarm for one in sent(play.all, m.DeviceAlarmed)] == ["keypad_locked"]
+
+
+def test_a_member_who_is_early_and_an_unknown_badge_lock_nobody_out() -> None:
+    play = Play()
+    for number in range(2 * a.ALLOWED):
+        play(seen(f"g{number}", typed=True), after=1_000)
+        play(answer(f"g{number}", granted=False))
+        play(seen(f"b{number}"), after=1_000)
+        play(answer(f"b{number}", granted=False, reason="badge_unknown"))
+    assert sent(play.all, m.DeviceAlarmed) == []
+
+
+def test_a_code_is_refused_where_no_code_is_known_and_counts() -> None:
+    play = Play(rules=policy())
+    acts = play(CodeEntered(door="front", code="12345678"))
+    assert (lit(acts), kinds(acts)) == ([Pattern.DENIED], [])
+    for _ in range(a.ALLOWED - 1):
+        play(CodeEntered(door="front", code="12345678"), after=1_000)
+    assert [one.alarm for one in sent(play.all, m.DeviceAlarmed)] == ["keypad_locked"]
