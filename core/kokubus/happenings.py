@@ -55,15 +55,6 @@ class BadgeSeen:
     typed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeEntered:
-    """Somebody typed the eight digits of a one-time code at a door's keypad."""
-
-    door: str
-    code: str = field(repr=False)
-    side: Side = Side.IN
-
-
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The hub's verified answer to a tap."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from kokubus.happenings import CODE_DIGITS
+
 KEYS = frozenset("0123456789*#")
 KEY_GAP_MS = 5_000
 MORE_MS = 1_000
-CODE_DIGITS = 8
-"""A number of this length is the one-time code of the dark door; no PIN has it."""
 MAX_DIGITS = 16
 """What is longer is cut to this, which is longer than any PIN: a refusal, not a silence."""
 

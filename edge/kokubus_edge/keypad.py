@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kokubus.credential import PIN, Credential
-from kokubus.keypad import CODE_DIGITS, Typing, paused, press
+from kokubus.happenings import CODE_DIGITS
+from kokubus.keypad import Typing, paused, press
 from kokubus_edge.reader import Code, Sighting
 
 

@@ -179,7 +179,7 @@ class Running:
                 )
                 self.inbox.put(seen)
             case Code(digits):
-                self.inbox.put(CodeEntered(door=door, code=digits, side=side))
+                self.inbox.put(CodeEntered(door=door, side=side, digits=digits))
             case ReaderHealth(ok, detail):
                 self.inbox.put(ReaderTrouble(door, not ok, detail))
 

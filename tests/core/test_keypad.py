@@ -63,7 +63,7 @@ def test_what_is_typed_is_never_shown(keys: str) -> None:
     for key in keys:
         typing, _ = press(typing, key, 0)
     assert repr(typing) == "Typing(at=0)"
-    assert "12345678" not in repr(CodeEntered(door="front", code="12345678"))
+    assert "12345678" not in repr(CodeEntered(door="front", digits="12345678"))
 
 
 def test_too_many_wrong_numbers_lock_the_keypad_out_for_longer_each_time() -> None:
@@ -118,7 +118,7 @@ def test_wrong_pins_raise_one_alarm_and_the_keypad_then_says_so() -> None:
     assert next_wake(play.door) is not None
     acts = guess(play, 99, badge="ada")
     assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], [])  # type: ignore[arg-type]
-    acts = play(CodeEntered(door="front", code="12345678"), after=1_000)
+    acts = play(CodeEntered(door="front", digits="12345678"), after=1_000)
     assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], [])
 
 
@@ -156,8 +156,8 @@ def test_a_member_who_is_early_and_an_unknown_badge_lock_nobody_out() -> None:
 
 def test_a_code_is_refused_where_no_code_is_known_and_counts() -> None:
     play = Play(rules=policy())
-    acts = play(CodeEntered(door="front", code="12345678"))
+    acts = play(CodeEntered(door="front", digits="12345678"))
     assert (lit(acts), kinds(acts)) == ([Pattern.DENIED], [])
     for _ in range(a.ALLOWED - 1):
-        play(CodeEntered(door="front", code="12345678"), after=1_000)
+        play(CodeEntered(door="front", digits="12345678"), after=1_000)
     assert [one.alarm for one in sent(play.all, m.DeviceAlarmed)] == ["keypad_locked"]

@@ -63,7 +63,7 @@ def test_a_pin_becomes_a_sealed_tap_with_this_devices_lookup() -> None:
 
 def test_a_code_becomes_a_happening_of_its_own() -> None:
     entered, _ = saw(Code(CODE))
-    assert entered == CodeEntered(door="front", code=CODE, side=Side.OUT)
+    assert entered == CodeEntered(door="front", digits=CODE, side=Side.OUT)
     assert CODE not in repr(entered)
 
 
