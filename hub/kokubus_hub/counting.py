@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Row, select
 
 from kokubus.messages import Instant
 from kokubus.occupancy import Belief, Level, level, predict
-from kokubus.occupancy.estimating import Estimate
-from kokubus.occupancy.filtering import log_odds
+from kokubus.occupancy.estimating import Estimate, of_posterior
 from kokubus_hub import models, places, rules
 from kokubus_hub.models import table
 from kokubus_hub.places import Places, RoomPlace
@@ -37,18 +36,7 @@ class Crowd:
     @property
     def estimate(self) -> Estimate:
         """The count with its 90 % interval; contributions belong to rooms and are left out."""
-        below = tuple(accumulate(self.posterior))
-        return Estimate(
-            at=self.at,
-            median=_quantile(below, 0.5),
-            mean=sum(n * p for n, p in enumerate(self.posterior)),
-            low=_quantile(below, 0.05),
-            high=_quantile(below, 0.95),
-            presence=1.0 - self.posterior[0],
-            log_odds=log_odds(self.posterior[0]),
-            contributions={},
-            drift=self.drift,
-        )
+        return of_posterior(self.at, self.posterior, {}, drift=self.drift)
 
     @property
     def level(self) -> Level:
@@ -131,7 +119,3 @@ def _read(state: str) -> Belief | None:
         return Belief.from_json(state)
     except ValueError:
         return None
-
-
-def _quantile(below: tuple[float, ...], share: float) -> int:
-    return next((n for n, p in enumerate(below) if p >= share), len(below) - 1)

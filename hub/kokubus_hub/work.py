@@ -23,7 +23,7 @@ from kokubus_hub.broker import Broker
 from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
-from kokubus_hub.occupancy import replay
+from kokubus_hub.occupancy import history, replay
 from kokubus_hub.policies import HOUR_MS, Known
 from kokubus_hub.publisher import Publisher
 from kokubus_hub.pulse import Pulse
@@ -111,6 +111,7 @@ class Work:
             Step("keep_up", self.delivery.keep_up, 0),
             Step("repair", self.delivery.repair, 5_000),
             Step("replay", self._replay, 1_000),
+            Step("linger", self._linger, 30_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watching.Watch(engine).look, 5_000),
             Step("forget", self._forget, 600_000),
@@ -130,6 +131,13 @@ class Work:
         for room in rooms:
             with database.writing(self._engine) as connection:
                 replay.replay(connection, room, now)
+
+    def _linger(self, now: Instant) -> None:
+        with database.reading(self._engine) as connection:
+            rooms = history.silent_rooms(connection, now)
+        for room in rooms:
+            with database.writing(self._engine) as connection:
+                history.linger(connection, room, now)
 
     def _forget(self, now: Instant) -> None:
         with database.writing(self._engine) as connection:

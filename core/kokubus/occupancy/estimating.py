@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal, TypeAlias
@@ -20,6 +20,8 @@ Level: TypeAlias = Literal["free", "medium", "full"]
 class Estimate:
     """People in a room: ``low`` to ``high`` is the 90 % interval, ``presence`` P(n > 0).
 
+    ``median``, ``mean`` and ``variance`` are those of the count's distribution.
+
     ``log_odds`` are those of presence; ``contributions`` what each sensor has lately added
     to them (fading over half an hour; the rest is what was known before). ``drift``: more
     people left than the room held, so a passage was missed; a closing reset clears it.
@@ -28,6 +30,7 @@ class Estimate:
     at: Instant
     median: int
     mean: float
+    variance: float
     low: int
     high: int
     presence: float
@@ -38,18 +41,32 @@ class Estimate:
 
 def estimate(model: RoomModel, belief: Belief, at: Instant, open_: bool) -> Estimate:
     """The count at ``at``; same rules as `kokubus.occupancy.predict`."""
-    now = predict(model, belief, at, open_)
-    below = tuple(accumulate(now.posterior))
+    return reading_of(predict(model, belief, at, open_))
+
+
+def reading_of(belief: Belief) -> Estimate:
+    """The count a belief holds, at the belief's own instant."""
+    said = {s: w for s, w in zip(SENSORS, belief.weights, strict=True) if w}
+    return of_posterior(belief.at, belief.posterior, said, drift=belief.drift > 0)
+
+
+def of_posterior(
+    at: Instant, posterior: Sequence[float], said: Mapping[Sensor, float], *, drift: bool
+) -> Estimate:
+    """The count as ``posterior``, P(n) for n = 0, 1, ..., has it."""
+    below = tuple(accumulate(posterior))
+    mean = sum(n * p for n, p in enumerate(posterior))
     return Estimate(
         at=at,
         median=_quantile(below, 0.5),
-        mean=sum(n * p for n, p in enumerate(now.posterior)),
+        mean=mean,
+        variance=sum((n - mean) ** 2 * p for n, p in enumerate(posterior)),
         low=_quantile(below, 0.05),
         high=_quantile(below, 0.95),
-        presence=1.0 - now.posterior[0],
-        log_odds=log_odds(now.posterior[0]),
-        contributions={s: w for s, w in zip(SENSORS, now.weights, strict=True) if w},
-        drift=now.drift > 0,
+        presence=1.0 - posterior[0],
+        log_odds=log_odds(posterior[0]),
+        contributions=said,
+        drift=drift,
     )
 
 

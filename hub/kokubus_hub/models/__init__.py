@@ -23,7 +23,7 @@ from kokubus_hub.models.house import (
     Setting,
     SignInLink,
 )
-from kokubus_hub.models.occupancy import Belief, BeliefSnapshot, Presence, Reading
+from kokubus_hub.models.occupancy import Belief, BeliefSnapshot, Estimate, Presence, Reading
 from kokubus_hub.models.places import (
     Closure,
     Device,
@@ -56,6 +56,7 @@ __all__ = [
     "DoorMode",
     "Enforcement",
     "Entitlement",
+    "Estimate",
     "Keyholder",
     "Member",
     "MetricCursor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kokubus_hub.models.base import At, Base, Key, to
+from kokubus_hub.models.base import At, Base, Json, Key, to
 
 
 class Reading(Base):
@@ -57,3 +57,31 @@ class BeliefSnapshot(Base):
     room_id: Mapped[int] = mapped_column(to("room"))
     at: Mapped[At]
     state: Mapped[str]
+
+
+class Estimate(Base):
+    """How many people were believed to be in a room at ``at``, from all evidence up to then.
+
+    One row a room every five minutes (``at`` is a multiple of 300,000 ms), also while nothing
+    happens. ``low`` and ``high`` are the 5 % and 95 % quantiles, ``presence`` is P(n > 0),
+    ``variance`` that of the count: means and variances of rooms add up. ``weights`` are each
+    sensor's log-odds of "somebody is inside" (`kokubus.occupancy.Estimate.contributions`).
+    ``capacity`` is the room's at that time. ``drift``: more people left than were counted in.
+    Rows are followed by ``id > ?``: when late evidence changes the past, its rows are written
+    anew under new ids, with the same ``room_id`` and ``at``.
+    """
+
+    __tablename__ = "estimate"
+    __table_args__ = (UniqueConstraint("room_id", "at"), {"sqlite_autoincrement": True})
+    id: Mapped[Key]
+    room_id: Mapped[int] = mapped_column(to("room"))
+    at: Mapped[At]
+    median: Mapped[int]
+    mean: Mapped[float]
+    variance: Mapped[float]
+    low: Mapped[int]
+    high: Mapped[int]
+    presence: Mapped[float]
+    capacity: Mapped[int]
+    drift: Mapped[bool]
+    weights: Mapped[Json]

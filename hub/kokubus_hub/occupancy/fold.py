@@ -7,7 +7,7 @@ marked dirty from that instant, and `replay` does it once, in order.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
@@ -20,6 +20,7 @@ from kokubus_hub import models, places
 from kokubus_hub.batch import Batch
 from kokubus_hub.counting import predicted
 from kokubus_hub.models import table
+from kokubus_hub.occupancy import history
 from kokubus_hub.places import RoomPlace
 from kokubus_hub.spools import SpoolMovedError
 
@@ -84,6 +85,12 @@ class _Room:
     dirty_since: Instant | None
     snapshot_at: Instant
     changed: bool = False
+    began_at: Instant = 0
+    estimates: list[history.EstimateRow] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Another batch: nothing of it is folded yet."""
+        self.changed, self.began_at, self.estimates = False, self.belief.at, []
 
     def fold(self, site: Row[Any], evidence: Evidence) -> None:
         if evidence.at < self.belief.at:
@@ -91,6 +98,7 @@ class _Room:
             self.dirty_since = evidence.at if since is None else min(since, evidence.at)
             self.changed = True
         elif wants(self.belief, evidence):
+            self.estimates += history.rows(self.place, site, self.belief, evidence.at)
             self.belief = folded(self.place, site, self.belief, evidence)
             self.changed = True
 
@@ -126,7 +134,9 @@ class Fold:
         query = _VERSIONS.with_for_update() if _locks(batch) else _VERSIONS
         rows = {row.room_id: row for row in batch.connection.execute(query, {"rooms": ids})}
         for room_id in ids:
-            self._known[room_id] = self._current(batch, room_id, rows.get(room_id))
+            room = self._current(batch, room_id, rows.get(room_id))
+            room.begin()
+            self._known[room_id] = room
         return {room_id: self._known[room_id] for room_id in ids}
 
     def _current(self, batch: Batch, room_id: int, row: Any) -> _Room:
@@ -134,7 +144,6 @@ class Fold:
         if row is None:
             return _first(batch, place)
         if known and known.version == row.version and known.place.model == place.model:
-            known.changed = False
             return known
         belief = _read(batch, place)
         snapshot_at = belief.at - SNAPSHOT_EVERY_MS
@@ -148,6 +157,8 @@ class Fold:
             if since >= SNAPSHOT_EVERY_MS or since == 0:  # more of a snapshot's own instant
                 room.snapshot_at = room.belief.at
                 _keep_snapshot(batch, room, state)
+            moved = (room.began_at, room.belief.at)
+            history.write(batch.connection, room.place.id, *moved, room.estimates)
             batch.connection.execute(
                 _WRITE,
                 {

@@ -26,6 +26,7 @@ from kokubus.occupancy import (
 from kokubus_hub import models, places
 from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
+from kokubus_hub.occupancy import history
 from kokubus_hub.occupancy.fold import folded, order
 from kokubus_hub.places import Places, RoomPlace
 
@@ -115,9 +116,14 @@ def _folded(
     site = known.sites[room.site_id]
     found = sorted(_evidence(connection, known, room, span), key=order)
     belief = start or (initial(room.model, found[0].at) if found else None)
+    if belief is None:
+        return None
+    since, estimates = belief.at, []
     for evidence in found:
-        if belief and wants(belief, evidence):
+        if wants(belief, evidence):
+            estimates += history.rows(room, site, belief, evidence.at)
             belief = folded(room, site, belief, evidence)
+    history.write(connection, room.id, since, belief.at, estimates)
     return belief
 
 
