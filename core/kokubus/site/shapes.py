@@ -59,7 +59,11 @@ class Shape(BaseModel):
 
 
 class Heading(Shape):
-    """``[site]``. ``help_phone`` stands beside every denial."""
+    """``[site]``. ``help_phone`` stands beside every denial.
+
+    ``no_show_min`` after its start a booking to which nobody came is released;
+    ``early_end_min`` after the last of its people went out it ends. Left out: never.
+    """
 
     id: Id
     name: Text
@@ -68,6 +72,8 @@ class Heading(Shape):
     help_phone: Annotated[str, AfterValidator(_phone)]
     lead_min: Annotated[int, Field(ge=0, le=240)] = 15
     grace_min: Annotated[int, Field(ge=0, le=240)] = 15
+    no_show_min: Annotated[int | None, Field(ge=5, le=1_440)] = None
+    early_end_min: Annotated[int | None, Field(ge=1, le=1_440)] = None
     opens_without_clock: bool = False
     policy_horizon_days: Annotated[int, Field(ge=1, le=31)] = 7
     policy_expiry_hours: Annotated[int, Field(ge=1, le=720)] = 72
@@ -96,12 +102,16 @@ class Placement(Shape):
 
 
 class Room(Shape):
-    """``[[room]]``: ``capacity`` in people; ``volume_m3`` is what counting by CO2 needs."""
+    """``[[room]]``: ``capacity`` in people; ``volume_m3`` is what counting by CO2 needs.
+
+    ``desks`` are booked one by one; without them the room is booked as a whole.
+    """
 
     id: Id
     name: Text
     purpose: Annotated[str, Field(max_length=120)] = ""
     capacity: Annotated[int, Field(ge=1, le=500)]
+    desks: Annotated[int | None, Field(ge=1, le=500)] = None
     volume_m3: Annotated[float | None, Field(gt=0, le=100_000, allow_inf_nan=False)] = None
 
 

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from kokubus_hub.models.base import Base, table
+from kokubus_hub.models.bookings import Booking, BookingDelivery, BookingHolder, Claim
+from kokubus_hub.models.calendars import (
+    CalendarLink,
+    Doubt,
+    EmailAlias,
+    Feed,
+    HookSeen,
+    Platform,
+)
 from kokubus_hub.models.events import (
     AccessEvent,
     Command,
@@ -35,7 +44,7 @@ from kokubus_hub.models.places import (
     Sensor,
     Site,
 )
-from kokubus_hub.models.rights import Badge, Booking, Entitlement, Keyholder, Member
+from kokubus_hub.models.rights import Badge, Entitlement, Keyholder, Member
 
 __all__ = [
     "AccessEvent",
@@ -46,7 +55,11 @@ __all__ = [
     "Belief",
     "BeliefSnapshot",
     "Booking",
+    "BookingDelivery",
+    "BookingHolder",
+    "CalendarLink",
     "Change",
+    "Claim",
     "Closure",
     "Command",
     "DeadLetter",
@@ -54,9 +67,13 @@ __all__ = [
     "Door",
     "DoorEvent",
     "DoorMode",
+    "Doubt",
+    "EmailAlias",
     "Enforcement",
     "Entitlement",
     "Estimate",
+    "Feed",
+    "HookSeen",
     "Keyholder",
     "Member",
     "MetricCursor",
@@ -64,6 +81,7 @@ __all__ = [
     "Operator",
     "Passage",
     "Placement",
+    "Platform",
     "Policy",
     "Presence",
     "Reading",

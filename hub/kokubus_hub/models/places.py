@@ -20,7 +20,9 @@ class Municipality(Base):
 class Site(Base):
     """A building or a container. ``opening`` is weekly: ``{"mon": ["08:00-18:00"], ...}``.
 
-    A day that is missing or empty is closed; times are of the site's ``timezone``.
+    A day that is missing or empty is closed; times are of the site's ``timezone``. A booking
+    is released ``no_show_ms`` after its start if nobody came, and ends ``early_end_ms`` after
+    the last of its people went out; None: never.
     """
 
     __tablename__ = "site"
@@ -32,6 +34,8 @@ class Site(Base):
     help_phone: Mapped[str] = mapped_column(default="")
     lead_ms: Mapped[int] = mapped_column(default=900_000)
     grace_ms: Mapped[int] = mapped_column(default=900_000)
+    no_show_ms: Mapped[int | None]
+    early_end_ms: Mapped[int | None]
     opens_without_clock: Mapped[bool] = mapped_column(default=False)
     opening: Mapped[Json] = mapped_column(default=dict)
 
@@ -61,7 +65,10 @@ class Placement(Base):
 
 
 class Room(Base):
-    """A room people may book or work in; ``volume_m3`` is what the CO2 filter needs."""
+    """A room people may book or work in; ``volume_m3`` is what the CO2 filter needs.
+
+    ``desks`` can be booked one by one; None: the room is booked as a whole.
+    """
 
     __tablename__ = "room"
     id: Mapped[Key]
@@ -69,6 +76,7 @@ class Room(Base):
     slug: Mapped[Slug]
     name: Mapped[str]
     capacity: Mapped[int]
+    desks: Mapped[int | None]
     purpose: Mapped[str] = mapped_column(default="")
     volume_m3: Mapped[float | None]
 
@@ -126,7 +134,10 @@ class Door(Base):
 
 
 class DoorMode(Base):
-    """``free_passage`` or ``lockdown`` at a door; without ``end`` until it is taken back."""
+    """``free_passage`` or ``lockdown`` at a door; without ``end`` until it is taken back.
+
+    ``booking_id`` names the event booking it belongs to and lives with.
+    """
 
     __tablename__ = "door_mode"
     __table_args__ = (Index(None, "door_id", "end"),)
@@ -136,6 +147,7 @@ class DoorMode(Base):
     start: Mapped[At]
     end: Mapped[At | None]
     reason: Mapped[str] = mapped_column(default="")
+    booking_id: Mapped[int | None] = mapped_column(to("booking"), index=True)
 
 
 class Sensor(Base):

@@ -1,8 +1,8 @@
-"""Who may enter: members, badges, standing rights and bookings."""
+"""Who may enter: members, their badges and standing rights. Bookings are in `bookings`."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint
+from sqlalchemy import String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kokubus_hub.models.base import At, Base, Json, Key, Slug, to
@@ -12,11 +12,13 @@ class Member(Base):
     """A person. Outside the people feature only ``slug`` (``m-xxxxxxxx``) is known of them.
 
     ``status`` is ``active`` or ``suspended``; ``start`` and ``end`` bound the membership.
+    ``kind`` is ``member``, or ``guest`` for somebody known by a booking alone.
     """
 
     __tablename__ = "member"
     id: Mapped[Key]
     slug: Mapped[Slug]
+    kind: Mapped[str] = mapped_column(String(16), default="member", server_default="member")
     name: Mapped[str]
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     language: Mapped[str] = mapped_column(String(8), default="de")
@@ -70,35 +72,3 @@ class Entitlement(Base):
     schedule: Mapped[Json | None]
     start: Mapped[At | None]
     end: Mapped[At | None]
-
-
-class Booking(Base):
-    """A member has a room from ``start`` to ``end``; ``confirmed`` or ``cancelled``.
-
-    A ``whole_day`` booking means the opening hours of ``date`` (ISO, in the site's timezone);
-    its ``start`` and ``end`` are that day's midnights. ``external_uid`` and ``recurrence_id``
-    name it in its ``source``, so that importing it again finds it.
-    """
-
-    __tablename__ = "booking"
-    __table_args__ = (
-        CheckConstraint('"start" < "end"', name="order"),
-        UniqueConstraint("source", "external_uid", "recurrence_id"),
-        Index(None, "member_id", "end", "start"),
-        Index(None, "room_id", "end", "start"),
-    )
-    id: Mapped[Key]
-    room_id: Mapped[int] = mapped_column(to("room"))
-    member_id: Mapped[int] = mapped_column(to("member"))
-    start: Mapped[At]
-    end: Mapped[At]
-    whole_day: Mapped[bool] = mapped_column(default=False)
-    date: Mapped[str | None] = mapped_column(String(10))
-    status: Mapped[str] = mapped_column(String(16), default="confirmed")
-    title: Mapped[str] = mapped_column(default="")
-    source: Mapped[str] = mapped_column(String(80), default="hub")
-    external_uid: Mapped[str | None] = mapped_column(String(255))
-    recurrence_id: Mapped[str] = mapped_column(String(32), default="")
-    change_id: Mapped[int | None]
-    created_at: Mapped[At]
-    changed_at: Mapped[At]

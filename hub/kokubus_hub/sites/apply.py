@@ -180,9 +180,15 @@ def _site(site: Site) -> Values:
         "help_phone": site.help_phone,
         "lead_ms": site.lead_min * MINUTE_MS,
         "grace_ms": site.grace_min * MINUTE_MS,
+        "no_show_ms": _minutes(site.no_show_min),
+        "early_end_ms": _minutes(site.early_end_min),
         "opens_without_clock": site.opens_without_clock,
         "opening": {day: list(hours) for day, hours in site.opening.items()},
     }
+
+
+def _minutes(minutes: int | None) -> int | None:
+    return None if minutes is None else minutes * MINUTE_MS
 
 
 def _room(room: Room, site_id: int) -> Values:
@@ -190,6 +196,7 @@ def _room(room: Room, site_id: int) -> Values:
         "site_id": site_id,
         "name": room.name,
         "capacity": room.capacity,
+        "desks": room.desks,
         "purpose": room.purpose,
         "volume_m3": room.volume_m3,
     }
