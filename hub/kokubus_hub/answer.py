@@ -115,6 +115,7 @@ def _row(
         "flags": (list(decision.flags) or None) if decision else None,
         "right": decision.right if decision else None,
         "state": {"inside": state.inside, "free_places": state.free_places},
+        "change_id": batch.places.change,
         "policy_epoch": None,
         "policy_n": None,
         "decided_at": batch.now if decision else None,

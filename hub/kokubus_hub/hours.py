@@ -1,7 +1,11 @@
 """Weekly hours as absolute windows: ``{"mon": ["08:00-18:00"], "fri": ["22:00-02:00"]}``.
 
-A day that is missing or empty is closed. Hours whose end is not after their start run past
-midnight; ``24:00`` is the end of the day. Around a change of the clocks an hour means what
+Hours are written as `kokubus.site.opening` reads them; a day that is missing or empty is
+closed. Where there is a key ``holiday``, its hours hold on the public holidays of
+Baden-Württemberg; a key that is a date (``2026-12-24``) holds on that day before everything
+else. Hours belong to the day they begin on: Friday's that run past midnight run into a holiday.
+
+Around a change of the clocks an hour means what
 RFC 5545 section 3.3.5 says: 02:30 that does not exist is counted with the offset before the gap
 (03:30 on the new clock), 02:30 that comes twice is the first one. Hours that shrink to nothing
 in the gap are left out.
@@ -9,20 +13,20 @@ in the gap are left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
+import holidays
+
 from kokubus.errors import SiteError
 from kokubus.messages import Instant
 from kokubus.rights import Window
+from kokubus.site.opening import DAYS, HOLIDAY, hours
 
 Weekly = Mapping[str, Sequence[str]]
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24:00))\Z")
 _Form = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -45,9 +49,29 @@ def hours_of(weekly: Weekly, timezone: str, day: date) -> tuple[Window, ...]:
     return merge(_day(_freeze(weekly), timezone, day.toordinal()))
 
 
+def last_reset(clock: str, timezone: str, at: Instant) -> Instant:
+    """When the wall's clock last read ``clock`` (``HH:MM``), at ``at`` or before."""
+    zone = _zone(timezone)
+    today = _reset(clock, timezone, _local_day(at, zone).toordinal())
+    return today if today <= at else _reset(clock, timezone, _local_day(at, zone).toordinal() - 1)
+
+
+@lru_cache(maxsize=1024)
+def _reset(clock: str, timezone: str, ordinal: int) -> Instant:
+    minutes = hours(f"{clock}-24:00").start
+    return _instant(date.fromordinal(ordinal), minutes, _zone(timezone))
+
+
 def always(weekly: Weekly) -> bool:
     """Whether every day is open from its beginning to its end."""
-    return all("00:00-24:00" in weekly.get(day, ()) for day in DAYS)
+    days = {*DAYS, *weekly}
+    return all("00:00-24:00" in weekly.get(day, ()) for day in days)
+
+
+@lru_cache(maxsize=512)
+def is_holiday(day: date) -> bool:
+    """Whether a day is a public holiday in Baden-Württemberg (Gesetz über Sonn- und Feiertage)."""
+    return day in _calendar(day.year)
 
 
 def schedule_key(weekly: Weekly, timezone: str) -> str:
@@ -84,25 +108,44 @@ def _span(form: _Form, timezone: str, first: int, last: int) -> tuple[Window, ..
 @lru_cache(maxsize=8192)
 def _day(form: _Form, timezone: str, ordinal: int) -> tuple[Window, ...]:
     day, zone = date.fromordinal(ordinal), _zone(timezone)
-    unknown = next((name for name, _ in form if name not in DAYS), None)
-    if unknown is not None:
-        raise SiteError(f"opening hours: no day {unknown!r}; days are {', '.join(DAYS)}")
-    spans = [_window(hours, day, zone) for hours in dict(form).get(DAYS[day.weekday()], ())]
+    weekly = dict(form)
+    for name in weekly:
+        _check(name)
+    special = [day.isoformat(), *([HOLIDAY] if HOLIDAY in weekly and is_holiday(day) else [])]
+    key = next((name for name in special if name in weekly), DAYS[day.weekday()])
+    spans = [_window(text, day, zone) for text in weekly.get(key, ())]
     return tuple((start, end) for start, end in spans if start < end)
 
 
-def _window(hours: str, day: date, zone: ZoneInfo) -> Window:
-    found = _HOURS.match(hours)
-    if found is None:
-        raise SiteError(f"opening hours {hours!r}: write them as 08:00-18:00")
-    opens = time(int(found[1]), int(found[2]))
-    closes = time(0) if found[5] else time(int(found[3]), int(found[4]))
-    ends = day if closes > opens else day + timedelta(days=1)
-    return _instant(day, opens, zone), _instant(ends, closes, zone)
+def _check(name: str) -> None:
+    if name in DAYS or name == HOLIDAY:
+        return
+    try:
+        if date.fromisoformat(name).isoformat() == name:
+            return
+    except ValueError:
+        pass
+    known = f"{', '.join(DAYS)}, {HOLIDAY} or a date such as 2026-12-24"
+    raise SiteError(f"opening hours: no day {name!r}; days are {known}")
 
 
-def _instant(day: date, at: time, zone: ZoneInfo) -> Instant:
-    return int(datetime.combine(day, at, zone).timestamp()) * 1000
+@lru_cache(maxsize=32)
+def _calendar(year: int) -> holidays.HolidayBase:
+    return holidays.country_holidays("DE", subdiv="BW", years=year, expand=False)
+
+
+def _window(text: str, day: date, zone: ZoneInfo) -> Window:
+    try:
+        found = hours(text)
+    except ValueError as error:
+        raise SiteError(f"opening hours: {error}") from error
+    return _instant(day, found.start, zone), _instant(day, found.end, zone)
+
+
+def _instant(day: date, minutes: int, zone: ZoneInfo) -> Instant:
+    days, minute = divmod(minutes, 24 * 60)
+    at = datetime.combine(day + timedelta(days=days), datetime.min.time(), zone)
+    return int(at.replace(hour=minute // 60, minute=minute % 60).timestamp()) * 1000
 
 
 def _local_day(at: Instant, zone: ZoneInfo) -> date:

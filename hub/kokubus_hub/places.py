@@ -67,6 +67,7 @@ class RoomPlace:
     slug: str
     site_id: int
     capacity: int
+    reserve: int
     model: RoomModel
 
 
@@ -140,13 +141,13 @@ def _rooms(connection: Connection) -> dict[int, RoomPlace]:
 
 def _room(row: Row[Any], sensors: frozenset[Sensor]) -> RoomPlace:
     model = RoomModel(capacity=row.capacity, volume_m3=row.volume_m3, sensors=sensors)
-    return RoomPlace(row.id, row.slug, row.site_id, row.capacity, model)
+    return RoomPlace(row.id, row.slug, row.site_id, row.capacity, row.reserve, model)
 
 
 def _add_doors(connection: Connection, places: Places) -> None:
     doors = _all(connection, models.Door)
     slugs = {room.id: room.slug for room in places.rooms.values()}
-    modes = _by(_all(connection, models.DoorMode), "door_id")
+    modes = _all(connection, models.DoorMode)
     closures = _by(_all(connection, models.Closure), "site_id")
     placements = _by(_all(connection, models.Placement), "site_id")
     for row in doors:
@@ -154,7 +155,7 @@ def _add_doors(connection: Connection, places: Places) -> None:
             row,
             places.sites[row.site_id],
             rules.rooms_behind(row, doors, slugs),
-            modes=modes[row.id],
+            modes=[mode for mode in modes if rules.concerns(mode, row)],
             closures=closures[row.site_id],
             placements=placements[row.site_id],
         )

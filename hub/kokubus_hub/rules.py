@@ -22,6 +22,7 @@ from kokubus.rights import (
     RightKind,
     Window,
 )
+from kokubus.site import ways
 from kokubus_hub.hours import Weekly, always, expand, hours_of, merge, schedule_key
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "badge_rules",
     "booking_key",
     "booking_right",
+    "concerns",
     "door_rules",
     "entitlement_key",
     "entitlement_right",
@@ -44,14 +46,12 @@ FAR: Instant = 4_102_444_800_000
 
 
 def rooms_behind(door: Row, doors: Iterable[Row], slugs: Mapping[int, str]) -> tuple[str, ...]:
-    """The room a door leads to, then every room beyond it; ``slugs`` by room id.
+    """The rooms a door is on the way to (`kokubus.site.ways`); ``slugs`` by room id.
 
     A booking's doors are those whose rooms behind include the booking's: all on the way in.
     """
     edges = [(other.from_room_id, other.room_id) for other in doors]
-    behind = [door.room_id]
-    for room in behind:  # grows while it is read: breadth first
-        behind += sorted({into for origin, into in edges if origin == room} - set(behind))
+    behind = ways.rooms_behind((door.from_room_id, door.room_id), edges)
     return tuple(slugs[room] for room in behind)
 
 
@@ -64,10 +64,11 @@ def door_rules(
     closures: Iterable[Row] = (),
     placements: Sequence[Row] = (),
 ) -> DoorRules:
-    """What holds at a door: its own modes, its site's closures and placements.
+    """What holds at a door: the modes that concern it, its site's closures and placements.
 
     ``rooms`` is `rooms_behind`. While a container is in transit its doors are closed, and not
-    even free passage holds them open.
+    even free passage holds them open. Free passage is for doors that may stand open: the
+    strike of another one would burn out.
     """
     transit = in_transit(site, placements)
     closed = merge([*((closure.start, closure.end) for closure in closures), *transit])
@@ -75,13 +76,25 @@ def door_rules(
         rooms=rooms,
         lead_ms=site.lead_ms,
         grace_ms=site.grace_ms,
-        modes=tuple(mode for row in modes for mode in _modes(row, transit)),
+        modes=tuple(
+            mode
+            for row in modes
+            if row.kind != ModeKind.FREE_PASSAGE or door.free_passage
+            for mode in _modes(row, transit)
+        ),
         closures=closed,
         anti_passback=AntiPassback(door.anti_passback),
         reads_both_sides=door.reads_both_sides,
         min_assurance=door.min_assurance,
         opens_without_clock=site.opens_without_clock,
     )
+
+
+def concerns(mode: Row, door: Row) -> bool:
+    """Whether a mode holds at a door: it is the door's, its site's, or everybody's."""
+    if mode.door_id is not None:
+        return bool(mode.door_id == door.id)
+    return mode.site_id is None or bool(mode.site_id == door.site_id)
 
 
 def in_transit(site: Row, placements: Iterable[Row]) -> tuple[Window, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select
 
 from kokubus.messages import Instant
 from kokubus.rights import DoorRules
@@ -79,7 +79,14 @@ HOLDERS = _HELD.where(_BADGE.c.member_id.in_(bindparam("members", expanding=True
 """Badges of some members, with their holders."""
 KEYHOLDERS = _HELD.where(_BADGE.c.id.in_(bindparam("badges", expanding=True)))
 """Some badges, with their holders."""
-_MODES = select(_MODE).join_from(_MODE, _DOOR).where(_DOOR.c.site_id == _OF_SITE, *_in_force(_MODE))
+_MODES = select(_MODE).where(
+    or_(
+        _MODE.c.door_id.in_(select(_DOOR.c.id).where(_DOOR.c.site_id == _OF_SITE)),
+        _MODE.c.site_id == _OF_SITE,
+        and_(_MODE.c.door_id.is_(None), _MODE.c.site_id.is_(None)),
+    ),
+    *_in_force(_MODE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,7 @@ class SiteRows:
             door,
             self.site,
             rules.rooms_behind(door, self.doors, self.rooms),
-            modes=[mode for mode in self.modes if mode.door_id == door.id],
+            modes=[mode for mode in self.modes if rules.concerns(mode, door)],
             closures=self.closures,
             placements=self.placements,
         )

@@ -14,6 +14,7 @@ from kokubus.messages import Instant, Side
 from kokubus.rights import BadgeRules, Content, Policy, Right, RightKind, Window
 from kokubus_hub import models, rules
 from kokubus_hub.batch import Batch
+from kokubus_hub.hours import last_reset
 from kokubus_hub.models import table
 from kokubus_hub.places import DoorPlace, Held, Places
 
@@ -21,6 +22,7 @@ DAY_MS = 86_400_000
 LOOK_BACK_MS, LOOK_AHEAD_MS = DAY_MS, 7 * DAY_MS
 """How far the nearest booking is looked for, to say too late or too early."""
 HOLD_MS, HELD_MOST = 3_600_000, 20_000
+"""Held rights are those of a whole hour, so that the same can be found again (`explain`)."""
 
 _BADGE, _MEMBER = table(models.Badge), table(models.Member)
 _BOOKING, _ENTITLEMENT = table(models.Booking), table(models.Entitlement)
@@ -46,12 +48,14 @@ _BOOKINGS = select(_BOOKING).where(
 _ENTITLEMENTS = select(_ENTITLEMENT).where(
     _ENTITLEMENT.c.member_id.in_(bindparam("members", expanding=True))
 )
-_INSIDE = select(_PRESENCE.c.badge_id, _PRESENCE.c.room_id, _PRESENCE.c.inside).where(
-    _PRESENCE.c.badge_id.in_(bindparam("badges", expanding=True))
-)
+_INSIDE = select(_PRESENCE).where(_PRESENCE.c.badge_id.in_(bindparam("badges", expanding=True)))
 _HEADS = (
     select(_PRESENCE.c.room_id, func.count())
-    .where(_PRESENCE.c.inside, _PRESENCE.c.room_id.in_(bindparam("rooms", expanding=True)))
+    .where(
+        _PRESENCE.c.inside,
+        _PRESENCE.c.at >= bindparam("since"),
+        _PRESENCE.c.room_id.in_(bindparam("rooms", expanding=True)),
+    )
     .group_by(_PRESENCE.c.room_id)
 )
 
@@ -88,7 +92,8 @@ class Known:
         if asked.door is None:
             return State()
         held, room = self.held[asked.lookup], places.rooms[asked.door.room_id]
-        free = room.capacity - self.heads[room.id] if room.id in self.heads else None
+        open_to_all = room.capacity - room.reserve
+        free = open_to_all - self.heads[room.id] if room.id in self.heads else None
         inside = self.inside.get((held.badge_id, room.id)) if held.badge_id else None
         return State(inside=inside, free_places=free)
 
@@ -100,7 +105,7 @@ def policy_and_state_for(batch: Batch, asked: Sequence[Asked]) -> Known:
     and the bookings around now are only looked up so far ahead.
     """
     lookups = {one.lookup for one in asked}
-    old = batch.now - HOLD_MS
+    old = _hour(batch)
     known = batch.places.held
     if len(known) > HELD_MOST:
         known.clear()
@@ -121,6 +126,10 @@ def _content(asked: Sequence[Asked], held: Mapping[str, Held]) -> Content:
     doors = {one.door.slug: one.door.rules for one in asked if one.door}
     badges = {lookup: one.rules for lookup, one in held.items() if one.rules}
     return Content(doors, badges, rights, schedules)
+
+
+def _hour(batch: Batch) -> Instant:
+    return batch.now - batch.now % HOLD_MS
 
 
 def _hold(batch: Batch, lookups: list[str]) -> None:
@@ -160,7 +169,7 @@ def _rights(
     schedules: dict[str, tuple[Window, ...]] = {}
     if not members:
         return rights, schedules
-    after, before = batch.now - LOOK_BACK_MS, batch.now + LOOK_AHEAD_MS
+    after, before = _hour(batch) - LOOK_BACK_MS, _hour(batch) + LOOK_AHEAD_MS
     span = {"members": list(members), "after": after, "before": before}
     for row in batch.connection.execute(_BOOKINGS, span):
         room = batch.places.rooms[row.room_id]
@@ -193,7 +202,10 @@ def _inside(
     if not badges:
         return {}
     found = batch.connection.execute(_INSIDE, {"badges": badges})
-    return {(row.badge_id, row.room_id): row.inside for row in found}
+    return {
+        (row.badge_id, row.room_id): row.inside and row.at >= _reset(batch, row.room_id)
+        for row in found
+    }
 
 
 def _heads(batch: Batch, asked: Iterable[Asked], content: Content) -> dict[int, int]:
@@ -201,5 +213,17 @@ def _heads(batch: Batch, asked: Iterable[Asked], content: Content) -> dict[int, 
     if not any(right.kind is RightKind.ENTITLED for right in content.rights.values()):
         return {}
     rooms = {one.door.room_id for one in asked if one.door}
-    found = batch.connection.execute(_HEADS, {"rooms": list(rooms)})
-    return dict.fromkeys(rooms, 0) | dict(tuple(row) for row in found)
+    by_reset: defaultdict[Instant, list[int]] = defaultdict(list)
+    for room in rooms:
+        by_reset[_reset(batch, room)].append(room)
+    heads = dict.fromkeys(rooms, 0)
+    for since, of_these in by_reset.items():  # one reset where all sites keep the same hour
+        found = batch.connection.execute(_HEADS, {"rooms": of_these, "since": since})
+        heads |= dict(tuple(row) for row in found)
+    return heads
+
+
+def _reset(batch: Batch, room: int) -> Instant:
+    """Since when somebody who went in counts as inside the room."""
+    site = batch.places.sites[batch.places.rooms[room].site_id]
+    return last_reset(site.daily_reset, site.timezone, batch.now)

@@ -79,6 +79,18 @@ def test_a_door_opens_for_every_room_on_the_way() -> None:
     assert stairs.spec.has_contact is False
 
 
+def test_holidays_and_single_dates_have_hours_of_their_own() -> None:
+    text = SMALL.replace("[opening]\n", "[opening]\nholiday = []\n").replace(
+        "[[room]]", '[opening.exceptions]\n2026-12-24 = ["08:00-12:00"]\n2026-12-31 = []\n[[room]]'
+    )
+    assert read_site(text, "dorf.toml").opening == {
+        "fri": ("22:00-02:00",),
+        "holiday": (),
+        "2026-12-24": ("08:00-12:00",),
+        "2026-12-31": (),
+    }
+
+
 def test_two_doors_share_neither_id_nor_chip_select_nor_pin() -> None:
     twin = SMALL[SMALL.index("[[door]]") : SMALL.index("[[sensor]]")]
     said = refused(SMALL + twin)

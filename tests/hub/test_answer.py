@@ -27,6 +27,8 @@ from kokubus_hub import models
 
 OFFICE = {day: ["08:00-20:00"] for day in DAYS}
 CLOSED_NOW = {day: ["08:00-12:00"] for day in DAYS}
+FOUR_O_CLOCK = 1_790_042_400_000
+"""2026-09-22 04:00 in Berlin."""
 MIDNIGHT = 1_789_941_600_000
 """2026-09-21 00:00 at the site."""
 
@@ -161,6 +163,30 @@ def test_a_standing_right_without_hours_of_its_own_keeps_the_sites(hub: World) -
     assert hub.reason() == "too_late"
 
 
+def test_reserved_places_are_kept_from_standing_rights(hub: World) -> None:
+    hub.set(models.Room, "dorf-studio", reserve=1)
+    hub.entitle(hub.member("04AAAAAAAAAA00"))
+    hub.entitle(hub.member())
+    assert hub.reason(UID, INNER) == "entitled"
+    walk_in(hub, "04AAAAAAAAAA00", INNER)
+    assert hub.reason(UID, INNER) == "room_full"
+    hub.book(hub.member(OTHER_UID), STUDIO)
+    assert hub.reason(OTHER_UID, INNER) == "booked"
+
+
+def test_after_the_daily_reset_nobody_counts_as_inside(hub: World) -> None:
+    hub.set(models.Door, INNER, anti_passback="deny", reads_both_sides=True)
+    hub.set(models.Room, "dorf-studio", capacity=1)
+    hub.entitle(hub.member())
+    hub.entitle(hub.member(OTHER_UID))
+    walk_in(hub, UID, INNER)
+    assert (hub.reason(UID, INNER), hub.reason(OTHER_UID, INNER)) == ("already_inside", "room_full")
+    hub.now = FOUR_O_CLOCK - 1
+    assert (hub.reason(UID, INNER), hub.reason(OTHER_UID, INNER)) == ("already_inside", "room_full")
+    hub.now = FOUR_O_CLOCK
+    assert (hub.reason(UID, INNER), hub.reason(OTHER_UID, INNER)) == ("entitled", "entitled")
+
+
 def test_a_full_room_turns_away_standing_rights_but_no_booking(hub: World) -> None:
     for number in range(2):
         uid = f"04AAAAAAAAAA{number:02X}"
@@ -200,6 +226,7 @@ def test_a_closure_beats_a_booking_and_a_keyholder_beats_a_closure(hub: World) -
 def test_modes(hub: World) -> None:
     hub.badge(override_lockdown=True)
     hub.add(models.Keyholder, site_id=1, badge_id=1)
+    hub.set(models.Door, FRONT, free_passage=True)
     free = hub.add(models.DoorMode, door_id=1, kind="free_passage", start=NOW - 1)
     assert hub.reason(OTHER_UID) == "free_passage"
     hub.add(models.DoorMode, door_id=1, kind="lockdown", start=NOW - 1, end=NOW + 1)

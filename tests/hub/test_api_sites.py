@@ -133,7 +133,12 @@ def test_lockdown_is_shown_over_free_passage(world: World, api: httpx.Client) ->
     of = world.id_of(models.Door, DOOR)
     world.insert(models.DoorMode, door_id=of, kind="lockdown", start=NOW - 1, end=None)
     world.insert(models.DoorMode, door_id=of, kind="free_passage", start=NOW - 1, end=NOW + 1)
-    assert door(api)["mode"] == {"kind": "lockdown", "until": None, "reason": ""}
+    assert door(api)["mode"] == {
+        "id": 1,
+        "kind": "lockdown",
+        "until": None,
+        "reason": "",
+    }
 
 
 def test_a_mode_that_is_over_is_not_shown(world: World, api: httpx.Client) -> None:

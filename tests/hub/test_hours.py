@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kokubus.errors import SiteError
-from kokubus_hub.hours import DAYS, always, expand, hours_of, merge, schedule_key
+from kokubus_hub.hours import (
+    DAYS,
+    always,
+    expand,
+    hours_of,
+    is_holiday,
+    last_reset,
+    merge,
+    schedule_key,
+)
 
 BERLIN = "Europe/Berlin"
 HOUR_MS = 3_600_000
@@ -79,15 +88,89 @@ def test_hours_that_vanish_in_the_gap_are_closed() -> None:
     assert hours_of({"sun": ["02:30-03:00"]}, BERLIN, date(2027, 3, 28)) == ()
 
 
-@pytest.mark.parametrize("hours", ["8-18", "08:00", "08:00-25:00", "24:00-08:00", "08:00-18:00 "])
+@pytest.mark.parametrize("hours", ["8-18", "08:00-25:00", "24:00-08:00", "08:00-18:00 ", "1"])
 def test_unreadable_hours_name_what_is_wrong(hours: str) -> None:
-    with pytest.raises(SiteError, match="write them as 08:00-18:00"):
+    with pytest.raises(SiteError, match=r"opening hours: .* write them as 07:00-20:00"):
         expand({"mon": [hours]}, BERLIN, at("2026-09-21"), at("2026-09-22"))
 
 
-def test_an_unknown_day_or_timezone_is_refused() -> None:
-    with pytest.raises(SiteError, match="monday"):
-        expand({"monday": ["08:00-18:00"]}, BERLIN, at("2026-09-21"), at("2026-09-22"))
+def test_hours_that_end_as_they_begin_are_refused() -> None:
+    with pytest.raises(SiteError, match="the whole day is 00:00-24:00"):
+        expand({"mon": ["08:00-08:00"]}, BERLIN, at("2026-09-21"), at("2026-09-22"))
+
+
+FRONLEICHNAM, HEILIGABEND = date(2026, 6, 4), date(2026, 12, 24)
+"""Both are Thursdays; Fronleichnam is a holiday in Baden-Württemberg, not in Berlin."""
+THURSDAYS = {"wed": ["22:00-02:00"], "thu": ["08:00-18:00"]}
+
+
+def test_a_holiday_is_a_day_like_any_other_unless_its_hours_are_named() -> None:
+    hours = (at("2026-06-04T06:00"), at("2026-06-04T16:00"))
+    assert hours_of(THURSDAYS, BERLIN, FRONLEICHNAM) == (hours,)
+    assert hours_of(THURSDAYS | {"holiday": []}, BERLIN, FRONLEICHNAM) == ()
+    noon = {"holiday": ["10:00-12:00"]}
+    assert hours_of(THURSDAYS | noon, BERLIN, FRONLEICHNAM) == (
+        (at("2026-06-04T08:00"), at("2026-06-04T10:00")),
+    )
+    week_later = date(2026, 6, 11)
+    assert hours_of(THURSDAYS | noon, BERLIN, week_later) != ()
+
+
+def test_the_evening_before_runs_into_the_holiday() -> None:
+    weekly = THURSDAYS | {"holiday": []}
+    found = expand(weekly, BERLIN, at("2026-06-03T22:00"), at("2026-06-04T22:00"))
+    assert found == ((at("2026-06-03T20:00"), at("2026-06-04T00:00")),)
+
+
+@pytest.mark.parametrize(
+    ("now", "reset"),
+    [
+        ("2026-09-21T01:59", "2026-09-20T02:00"),
+        ("2026-09-21T02:00", "2026-09-21T02:00"),
+        ("2026-09-21T22:30", "2026-09-21T02:00"),  # 00:30 of the next day in Berlin
+        ("2026-10-25T03:00", "2026-10-25T03:00"),  # winter time
+        ("2026-10-25T02:59", "2026-10-24T02:00"),
+    ],
+)
+def test_the_last_reset_is_todays_or_yesterdays(now: str, reset: str) -> None:
+    assert last_reset("04:00", BERLIN, at(now)) == at(reset)
+
+
+def test_a_date_is_before_holiday_and_weekday() -> None:
+    weekly = THURSDAYS | {"2026-12-24": ["08:00-12:00"], "2026-12-25": ["09:00-10:00"]}
+    assert hours_of(weekly, BERLIN, HEILIGABEND) == (
+        (at("2026-12-24T07:00"), at("2026-12-24T11:00")),
+    )
+    weekly |= {"holiday": []}
+    assert hours_of(weekly, BERLIN, date(2026, 12, 25)) == (
+        (at("2026-12-25T08:00"), at("2026-12-25T09:00")),
+    )
+    assert hours_of(weekly | {"2026-12-24": []}, BERLIN, HEILIGABEND) == ()
+
+
+def test_a_place_that_closes_on_holidays_is_not_always_open() -> None:
+    week = {day: ["00:00-24:00"] for day in DAYS}
+    assert not always(week | {"holiday": []})
+    assert not always(week | {"2026-12-24": ["00:00-12:00"]})
+    assert always(week | {"holiday": ["00:00-24:00"]})
+
+
+def test_the_holidays_are_those_of_baden_wuerttemberg() -> None:
+    """Feiertagsgesetz (FTG) § 1: twelve days; Easter and Whit Sunday are not among them."""
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    assert [f"{day:%m-%d}" for day in days if is_holiday(day)] == [
+        *("01-01", "01-06", "04-03", "04-06", "05-01", "05-14", "05-25", "06-04"),
+        *("10-03", "11-01", "12-25", "12-26"),
+    ]
+
+
+@pytest.mark.parametrize("day", ["monday", "2026-13-01", "20261224", "holidays"])
+def test_an_unknown_day_is_refused(day: str) -> None:
+    with pytest.raises(SiteError, match=day):
+        expand({day: ["08:00-18:00"]}, BERLIN, at("2026-09-21"), at("2026-09-22"))
+
+
+def test_an_unknown_timezone_is_refused() -> None:
     with pytest.raises(SiteError, match="Europe/Kalw"):
         expand({}, "Europe/Kalw", at("2026-09-21"), at("2026-09-22"))
 
@@ -108,7 +191,9 @@ def test_a_schedules_name_tells_hours_and_timezones_apart() -> None:
 
 minutes = st.integers(0, 24 * 60 - 1)
 weeks = st.dictionaries(
-    st.sampled_from(DAYS), st.lists(st.tuples(minutes, minutes), max_size=2), max_size=7
+    st.sampled_from(DAYS),
+    st.lists(st.tuples(minutes, minutes).filter(lambda span: span[0] != span[1]), max_size=2),
+    max_size=7,
 )
 
 

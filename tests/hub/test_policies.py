@@ -124,6 +124,7 @@ def test_a_container_opens_only_where_it_stands(hub: World) -> None:
 
 def test_modes_and_closures_that_are_over_are_left_out(hub: World) -> None:
     old, open_end = NOW - DAY_MS, NOW - 2 * DAY_MS
+    hub.set(models.Door, 1, free_passage=True)
     hub.add(models.DoorMode, door_id=1, kind="lockdown", start=0, end=old)
     hub.add(models.DoorMode, door_id=1, kind="free_passage", start=open_end, end=None)
     hub.add(models.Closure, site_id=1, start=0, end=old)

@@ -22,6 +22,7 @@ def site(**values: Any) -> Row:
 
 def door(room: int, origin: int | None = None, **values: Any) -> Row:
     usual = {"anti_passback": "off", "reads_both_sides": False, "min_assurance": 0}
+    usual |= {"free_passage": False}
     return Row(room_id=room, from_room_id=origin, **(usual | values))
 
 
@@ -85,11 +86,35 @@ def test_a_container_is_closed_between_placements() -> None:
     assert made.closures == ((0, 100), (200, 300), (400, rules.FAR))
 
 
+def test_a_strike_that_burns_out_is_never_held_back() -> None:
+    free, locked = Row(kind="free_passage", start=5, end=9), Row(kind="lockdown", start=5, end=9)
+    made = rules.door_rules(door(1), site(), ("hall",), modes=[free, locked])
+    assert [mode.kind for mode in made.modes] == [ModeKind.LOCKDOWN]
+    rated = rules.door_rules(door(1, free_passage=True), site(), ("hall",), modes=[free])
+    assert [mode.kind for mode in rated.modes] == [ModeKind.FREE_PASSAGE]
+
+
+def test_a_mode_is_of_a_door_of_a_site_or_of_the_network() -> None:
+    this = Row(id=1, site_id=1)
+    for mode, holds in (
+        (Row(door_id=1, site_id=None), True),
+        (Row(door_id=2, site_id=None), False),
+        (Row(door_id=None, site_id=1), True),
+        (Row(door_id=None, site_id=2), False),
+        (Row(door_id=None, site_id=None), True),
+    ):
+        assert rules.concerns(mode, this) is holds
+
+
 def test_free_passage_does_not_hold_a_container_open_in_transit() -> None:
     modes = [Row(kind="free_passage", start=150, end=350)]
     stops = [Row(start=100, end=200), Row(start=300, end=None)]
     made = rules.door_rules(
-        door(1), site(kind="container"), ("hall",), modes=modes, placements=stops
+        door(1, free_passage=True),
+        site(kind="container"),
+        ("hall",),
+        modes=modes,
+        placements=stops,
     )
     assert [(mode.start, mode.end) for mode in made.modes] == [(150, 200), (300, 350)]
 

@@ -73,6 +73,8 @@ def _placements(draft: Draft) -> Iterator[str]:
     for path, placement in draft.placements:
         if placement.end and placement.end <= placement.start:
             yield f"{path}.until: {placement.end} is not after from; name the day it leaves"
+        if (placement.latitude is None) != (placement.longitude is None):
+            yield f"{path}.latitude: stands without its other half; give both, or neither"
     if draft.heading and draft.heading.kind == "building":
         yield from _one_forever(draft)
     ordered = sorted(draft.placements, key=lambda pair: pair[1].start)
@@ -96,6 +98,9 @@ def _rooms(draft: Draft) -> Iterator[str]:
     reached = {OUTSIDE}
     for _ in draft.doors:
         reached |= {door.room for _, door in draft.doors if door.leads_from in reached}
+    for path, room in draft.rooms:
+        if room.reserve > room.capacity:
+            yield f"{path}.reserve: {room.reserve} of {room.capacity} places; keep fewer"
     complete = len(draft.doors) == draft.counts["door"] > 0
     for path, room in draft.rooms:
         if complete and room.id not in reached:

@@ -75,7 +75,7 @@ def _site(raw: dict[str, Any]) -> tuple[Site | None, list[str]]:
 def _assembled(heading: Heading, week: Week, draft: Draft) -> Site:
     return Site.model_construct(
         **dict(heading),
-        opening={day: spans for day, spans in week if spans},
+        opening=week.by_day,
         placements=tuple(sorted((p for _, p in draft.placements), key=lambda p: p.start)),
         rooms=tuple(room for _, room in draft.rooms),
         sensors=tuple(sensor for _, sensor in draft.sensors),
@@ -111,6 +111,8 @@ def _ids_of(items: list[Any]) -> list[str]:
 
 def _path(path: str, loc: tuple[int | str, ...]) -> str:
     for part in loc:
+        if part == "[key]":  # pydantic's word for: the key itself is wrong
+            continue
         path += f" #{part + 1}" if isinstance(part, int) else f".{part}"
     return path
 

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from kokubus.door_state import DoorSpec
 from kokubus.messages import Side
 from kokubus.rights import AntiPassback
-from kokubus.site.opening import hours
+from kokubus.site.opening import DAYS, HOLIDAY, hours
+from kokubus.site.ways import Edge, rooms_behind
 
 OUTSIDE = "outside"
 _PHONE = re.compile(r"\+[1-9][0-9]*( [0-9]+)*")
@@ -45,9 +46,25 @@ def _hours(text: str) -> str:
     return text
 
 
+def _clock(text: str) -> str:
+    hours(f"{text}-24:00")
+    return text
+
+
+def _day(text: str) -> str:
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{text!r} is no date; write it as 2026-12-24")
+
+
 Id = Annotated[str, AfterValidator(_id)]
 Text = Annotated[str, Field(min_length=1, max_length=120)]
 Day = tuple[Annotated[str, AfterValidator(_hours)], ...]
+Clock = Annotated[str, AfterValidator(_clock)]
+Degrees = Annotated[float | None, Field(ge=-180, le=180, allow_inf_nan=False)]
 Pin = Annotated[int, Field(ge=2, le=27)]
 """A GPIO of the 40-pin header by its Broadcom number; 0 and 1 belong to the HAT's EEPROM."""
 
@@ -75,12 +92,17 @@ class Heading(Shape):
     no_show_min: Annotated[int | None, Field(ge=5, le=1_440)] = None
     early_end_min: Annotated[int | None, Field(ge=1, le=1_440)] = None
     opens_without_clock: bool = False
+    daily_reset: Clock = "04:00"
     policy_horizon_days: Annotated[int, Field(ge=1, le=31)] = 7
     policy_expiry_hours: Annotated[int, Field(ge=1, le=720)] = 72
 
 
 class Week(Shape):
-    """``[opening]``: hours of each day (`kokubus.site.opening`); a day left out is closed."""
+    """``[opening]``: hours of each day (`kokubus.site.opening`); a day left out is closed.
+
+    ``holiday``: hours on public holidays, which otherwise are days like any other.
+    ``[opening.exceptions]``: hours of single dates, before everything else.
+    """
 
     mon: Day = ()
     tue: Day = ()
@@ -89,22 +111,38 @@ class Week(Shape):
     fri: Day = ()
     sat: Day = ()
     sun: Day = ()
+    holiday: Day | None = None
+    exceptions: Mapping[Annotated[str, AfterValidator(_day)], Day] = Field(default_factory=dict)
+
+    @property
+    def by_day(self) -> dict[str, tuple[str, ...]]:
+        """Hours by ``mon`` to ``sun`` where open, ``holiday`` and ISO dates where named."""
+        week = {day: getattr(self, day) for day in DAYS}
+        named = {} if self.holiday is None else {HOLIDAY: self.holiday}
+        return {day: spans for day, spans in week.items() if spans} | named | dict(self.exceptions)
 
 
 class Placement(Shape):
-    """``[[placement]]``: the site stands here from the day ``from`` to before the day ``until``."""
+    """``[[placement]]``: the site stands here from the day ``from`` to before the day ``until``.
+
+    ``latitude`` and ``longitude`` in degrees (WGS 84) let the hub tell a badge that is in two
+    places at once.
+    """
 
     municipality: Id
     municipality_name: Text
     address: Text
     start: Annotated[date, Field(alias="from")]
     end: Annotated[date | None, Field(alias="until")] = None
+    latitude: Annotated[Degrees, Field(ge=-90, le=90)] = None
+    longitude: Degrees = None
 
 
 class Room(Shape):
     """``[[room]]``: ``capacity`` in people; ``volume_m3`` is what counting by CO2 needs.
 
     ``desks`` are booked one by one; without them the room is booked as a whole.
+    ``reserve`` of the places are kept for bookings: flexible rights end before them.
     """
 
     id: Id
@@ -112,6 +150,7 @@ class Room(Shape):
     purpose: Annotated[str, Field(max_length=120)] = ""
     capacity: Annotated[int, Field(ge=1, le=500)]
     desks: Annotated[int | None, Field(ge=1, le=500)] = None
+    reserve: Annotated[int, Field(ge=0, le=500)] = 0
     volume_m3: Annotated[float | None, Field(gt=0, le=100_000, allow_inf_nan=False)] = None
 
 
@@ -180,6 +219,11 @@ class Door(Shape):
     reader: tuple[Reader, ...] = ()
 
     @property
+    def edge(self) -> Edge[str]:
+        """(from, into), as `kokubus.site.ways` has it."""
+        return None if self.leads_from == OUTSIDE else self.leads_from, self.room
+
+    @property
     def reads_both_sides(self) -> bool:
         """Whether people badge in and out."""
         return {reader.side for reader in self.reader} == {Side.IN, Side.OUT}
@@ -199,7 +243,7 @@ class Door(Shape):
 
 
 class Site(Heading):
-    """A whole site. ``opening`` holds only days that are open."""
+    """A whole site. ``opening`` is `Week.by_day`."""
 
     opening: Mapping[str, tuple[str, ...]]
     placements: tuple[Placement, ...]
@@ -227,8 +271,5 @@ class Site(Heading):
         return next(held, None)
 
     def rooms_behind(self, door: Door) -> tuple[str, ...]:
-        """The room a door leads into and all that lie behind it: a right there opens it."""
-        found = [door.room]
-        for room in found:
-            found += {d.room for d in self.doors if d.leads_from == room} - set(found)
-        return tuple(found)
+        """The rooms a door is on the way to: a right to one of them opens it."""
+        return rooms_behind(door.edge, [each.edge for each in self.doors])

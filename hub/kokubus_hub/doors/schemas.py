@@ -15,6 +15,7 @@ from kokubus_hub.times import Time
 class ModeOut(BaseModel):
     """Free passage or lockdown; ``until`` None: until it is taken back."""
 
+    id: int
     kind: Literal["free_passage", "lockdown"]
     until: Time | None
     reason: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, or_, select
 
 from kokubus.messages import Instant
-from kokubus_hub import models
+from kokubus_hub import models, rules
 from kokubus_hub.models import table
 
 DoorState: TypeAlias = Literal["closed", "open", "held", "forced", "unknown"]
@@ -40,6 +41,7 @@ _DEVICES = select(_DEVICE, _SITE.c.slug.label("site")).join_from(_DEVICE, _SITE)
 class DoorMode:
     """What holds at a door instead of bookings, and until when (None: until taken back)."""
 
+    id: int
     kind: str
     until: Instant | None
     reason: str
@@ -67,13 +69,13 @@ class DoorNow:
 def all_doors(connection: Connection, now: Instant) -> list[DoorNow]:
     """Every door of the network, as it stands."""
     modes = _modes(connection, now)
-    return [_door(row, modes.get(row.id)) for row in connection.execute(_DOORS)]
+    return [_door(row, _mode(row, modes)) for row in connection.execute(_DOORS)]
 
 
 def door_by_slug(connection: Connection, slug: str, now: Instant) -> DoorNow | None:
     """One door; None if there is none of that name."""
     row = connection.execute(_DOORS.where(_DOOR.c.slug == slug)).one_or_none()
-    return _door(row, _modes(connection, now).get(row.id)) if row else None
+    return _door(row, _mode(row, _modes(connection, now))) if row else None
 
 
 def all_devices(connection: Connection) -> list[Row[Any]]:
@@ -113,13 +115,20 @@ def _state(row: Row[Any], *, online: bool) -> tuple[DoorState, Instant | None]:
     return ("open" if row.contact == "open" else "closed"), row.contact_at
 
 
-def _modes(connection: Connection, now: Instant) -> dict[int, DoorMode]:
-    """The mode in force at each door that has one; lockdown is the stronger one."""
+def _modes(connection: Connection, now: Instant) -> list[Row[Any]]:
+    """The modes in force anywhere, lockdowns first, of each kind the newest first."""
     in_force = select(_MODE).where(
         _MODE.c.start <= now, or_(_MODE.c.end.is_(None), _MODE.c.end > now)
     )
-    weakest_first = in_force.order_by(_MODE.c.kind == "lockdown", _MODE.c.id)
-    return {
-        row.door_id: DoorMode(row.kind, row.end, row.reason)
-        for row in connection.execute(weakest_first)
-    }
+    strongest_first = in_force.order_by(_MODE.c.kind != "lockdown", _MODE.c.id.desc())
+    return list(connection.execute(strongest_first))
+
+
+def _mode(door: Row[Any], modes: Iterable[Row[Any]]) -> DoorMode | None:
+    """The mode in force at a door; lockdown is the stronger one."""
+    found = (
+        DoorMode(row.id, row.kind, row.end, row.reason)
+        for row in modes
+        if rules.concerns(row, door) and (row.kind == "lockdown" or door.free_passage)
+    )
+    return next(found, None)

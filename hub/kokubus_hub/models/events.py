@@ -13,10 +13,12 @@ class AccessEvent(Base):
 
     ``granted`` is None where the hub did not decide: a tap past its deadline (``late``) or
     decided at the door. ``door_id`` is None for a door unknown here; ``detail`` then names it.
-    ``state`` is what `kokubus.decision.State` held, so that the decision can be asked again.
+    ``state`` is what `kokubus.decision.State` held and ``change_id`` the newest `Change` that was
+    known, so that the decision can be asked again.
     """
 
     __tablename__ = "access_event"
+    __table_args__ = (Index(None, "badge_id", "at"),)
     id: Mapped[Key]
     tap: Mapped[str] = mapped_column(String(64), unique=True)
     device_id: Mapped[int] = mapped_column(to("device"))
@@ -30,7 +32,7 @@ class AccessEvent(Base):
     clock: Mapped[str] = mapped_column(String(16))
     side: Mapped[str] = mapped_column(String(4))
     assurance: Mapped[int] = mapped_column(default=0)
-    badge_id: Mapped[int | None] = mapped_column(to("badge"), index=True)
+    badge_id: Mapped[int | None] = mapped_column(to("badge"))
     member_id: Mapped[int | None] = mapped_column(to("member"), index=True)
     granted: Mapped[bool | None]
     reason: Mapped[str | None] = mapped_column(String(64))
@@ -38,6 +40,7 @@ class AccessEvent(Base):
     flags: Mapped[Json | None]
     right: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[Json | None]
+    change_id: Mapped[int | None]
     policy_epoch: Mapped[int | None]
     policy_n: Mapped[int | None]
     decided_at: Mapped[At | None]

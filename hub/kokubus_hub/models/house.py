@@ -12,6 +12,7 @@ class Change(Base):
     """Something that policies depend on was changed; written in the same transaction.
 
     ``site_id`` None means every site. ``work`` follows ``id > ?``; ids are never used twice.
+    ``operator_id`` is who did it, where somebody did.
     """
 
     __tablename__ = "change"
@@ -20,6 +21,24 @@ class Change(Base):
     at: Mapped[At]
     site_id: Mapped[int | None] = mapped_column(to("site"))
     what: Mapped[str]
+    operator_id: Mapped[int | None] = mapped_column(to("operator"))
+
+
+class History(Base):
+    """A row that rights depend on, as it was from ``change_id`` on; ``data`` None: it was deleted.
+
+    Written by triggers (`kokubus_hub.history`). ``change_id`` is None until the transaction
+    that wrote it has recorded its change. ``owner_id`` is the member the row belongs to.
+    """
+
+    __tablename__ = "history"
+    __table_args__ = (Index(None, "entity", "row_id", "id"), Index(None, "owner_id", "entity"))
+    id: Mapped[Key]
+    entity: Mapped[str] = mapped_column(String(32))
+    row_id: Mapped[int]
+    owner_id: Mapped[int | None]
+    change_id: Mapped[int | None] = mapped_column(index=True)
+    data: Mapped[Json | None]
 
 
 class Policy(Base):

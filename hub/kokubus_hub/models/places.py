@@ -18,11 +18,11 @@ class Municipality(Base):
 
 
 class Site(Base):
-    """A building or a container. ``opening`` is weekly: ``{"mon": ["08:00-18:00"], ...}``.
+    """A building or a container. ``opening`` is as `kokubus_hub.hours` reads it.
 
-    A day that is missing or empty is closed; times are of the site's ``timezone``. A booking
-    is released ``no_show_ms`` after its start if nobody came, and ends ``early_end_ms`` after
-    the last of its people went out; None: never.
+    Times are of the site's ``timezone``; at ``daily_reset`` (``HH:MM``) nobody counts as inside.
+    A booking is released ``no_show_ms`` after its start if nobody came, and ends
+    ``early_end_ms`` after the last of its people went out; None: never.
     """
 
     __tablename__ = "site"
@@ -38,6 +38,7 @@ class Site(Base):
     early_end_ms: Mapped[int | None]
     opens_without_clock: Mapped[bool] = mapped_column(default=False)
     opening: Mapped[Json] = mapped_column(default=dict)
+    daily_reset: Mapped[str] = mapped_column(String(5), default="04:00")
 
 
 class Closure(Base):
@@ -53,7 +54,10 @@ class Closure(Base):
 
 
 class Placement(Base):
-    """A site stands at a municipality's address; a building's has no ``end``."""
+    """A site stands at a municipality's address; a building's has no ``end``.
+
+    ``latitude`` and ``longitude`` are degrees (WGS 84), None where nobody said.
+    """
 
     __tablename__ = "placement"
     id: Mapped[Key]
@@ -62,12 +66,15 @@ class Placement(Base):
     address: Mapped[str] = mapped_column(default="")
     start: Mapped[At]
     end: Mapped[At | None]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
 
 
 class Room(Base):
     """A room people may book or work in; ``volume_m3`` is what the CO2 filter needs.
 
     ``desks`` can be booked one by one; None: the room is booked as a whole.
+    ``reserve`` of its places are kept from flexible rights.
     """
 
     __tablename__ = "room"
@@ -77,6 +84,7 @@ class Room(Base):
     name: Mapped[str]
     capacity: Mapped[int]
     desks: Mapped[int | None]
+    reserve: Mapped[int] = mapped_column(default=0)
     purpose: Mapped[str] = mapped_column(default="")
     volume_m3: Mapped[float | None]
 
@@ -126,6 +134,7 @@ class Door(Base):
     reads_both_sides: Mapped[bool] = mapped_column(default=False)
     min_assurance: Mapped[int] = mapped_column(default=0)
     continuous_duty: Mapped[bool] = mapped_column(default=False)
+    free_passage: Mapped[bool] = mapped_column(default=False)
     has_contact: Mapped[bool] = mapped_column(default=True)
     contact: Mapped[str | None] = mapped_column(String(8))
     contact_at: Mapped[At | None]
@@ -134,15 +143,21 @@ class Door(Base):
 
 
 class DoorMode(Base):
-    """``free_passage`` or ``lockdown`` at a door; without ``end`` until it is taken back.
+    """``free_passage`` or ``lockdown``; without ``end`` until it is taken back.
 
-    ``booking_id`` names the event booking it belongs to and lives with.
+    At one door, at all of a site (``site_id``), or everywhere (neither). Free passage holds
+    only at doors that may stand open. ``booking_id`` names the event booking it
+    belongs to and lives with.
     """
 
     __tablename__ = "door_mode"
     __table_args__ = (Index(None, "door_id", "end"),)
     id: Mapped[Key]
-    door_id: Mapped[int] = mapped_column(to("door"))
+    door_id: Mapped[int | None] = mapped_column(to("door"))
+    site_id: Mapped[int | None] = mapped_column(to("site"), index=True)
+    operator_id: Mapped[int | None] = mapped_column(to("operator"))
+    change_id: Mapped[int | None]
+    created_at: Mapped[At] = mapped_column(default=0)
     kind: Mapped[str] = mapped_column(String(16))
     start: Mapped[At]
     end: Mapped[At | None]

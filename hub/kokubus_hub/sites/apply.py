@@ -140,14 +140,14 @@ def _place(work: _Work, site: Site, site_id: int) -> None:
     wanted = {_placement(work, one, site): one for one in site.placements}
     query = select(_PLACEMENT).where(_PLACEMENT.c.site_id == site_id)
     held = {
-        (row.municipality_id, row.address, row.start, row.end): row
+        (row.municipality_id, row.address, row.start, row.end, row.latitude, row.longitude): row
         for row in work.connection.execute(query)
     }
     for key in held.keys() - wanted.keys():
         work.lines.append(f"- placement of {site.id}: {held[key].address}")
         work.connection.execute(delete(_PLACEMENT).where(_PLACEMENT.c.id == held[key].id))
     for key in wanted.keys() - held.keys():
-        municipality, address, start, end = key
+        municipality, address, start, end, latitude, longitude = key
         said = wanted[key]
         work.lines.append(f"+ placement of {site.id}: {address}, {said.start} to {said.end}")
         work.connection.execute(
@@ -157,15 +157,21 @@ def _place(work: _Work, site: Site, site_id: int) -> None:
                 address=address,
                 start=start,
                 end=end,
+                latitude=latitude,
+                longitude=longitude,
             )
         )
 
 
-def _placement(work: _Work, one: Placement, site: Site) -> tuple[int, str, Instant, Instant | None]:
+_Stand = tuple[int, str, Instant, Instant | None, float | None, float | None]
+
+
+def _placement(work: _Work, one: Placement, site: Site) -> _Stand:
     municipality = work.put("municipality", one.municipality, {"name": one.municipality_name})
     zone = ZoneInfo(site.timezone)
     end = None if one.end is None else _midnight(one.end, zone)
-    return municipality, one.address, _midnight(one.start, zone), end
+    start = _midnight(one.start, zone)
+    return municipality, one.address, start, end, one.latitude, one.longitude
 
 
 def _midnight(day: date, zone: ZoneInfo) -> Instant:
@@ -184,6 +190,7 @@ def _site(site: Site) -> Values:
         "early_end_ms": _minutes(site.early_end_min),
         "opens_without_clock": site.opens_without_clock,
         "opening": {day: list(hours) for day, hours in site.opening.items()},
+        "daily_reset": site.daily_reset,
     }
 
 
@@ -197,6 +204,7 @@ def _room(room: Room, site_id: int) -> Values:
         "name": room.name,
         "capacity": room.capacity,
         "desks": room.desks,
+        "reserve": room.reserve,
         "purpose": room.purpose,
         "volume_m3": room.volume_m3,
     }
@@ -216,6 +224,7 @@ def _door(door: Door, site_id: int, ids: Mapping[tuple[str, str], int]) -> Value
         "reads_both_sides": door.reads_both_sides,
         "min_assurance": door.min_assurance,
         "continuous_duty": door.continuous_duty,
+        "free_passage": door.free_passage,
         "has_contact": door.pins.contact is not None,
     }
 
