@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks import rig
+from benchmarks.flood import Flood
 from benchmarks.network import Caller, generate
-from benchmarks.rig import Metric, Peer, metric
+from benchmarks.rig import Metric, metric
 from kokubus import wire
 from kokubus.downlinks import Receipt
 from kokubus_hub.keys import Keyring
+from kokubus_hub.packets import Delivered
 
 WINDOW = 2_000
 RECEIPTS = f"{wire.ROOT}/+/down/receipt"
@@ -27,11 +29,11 @@ def run(quick: bool) -> list[Metric]:
         callers = [Caller(network, door) for door in range(network.doors)]
         port = stack.enter_context(rig.broker(folder))
         stack.enter_context(rig.listener(folder, port))
-        peer = Peer(port, RECEIPTS)
-        _flood(peer, callers, network.keyring, 1_000, 1)
-        single = _flood(peer, callers, network.keyring, 20_000 if quick else 60_000, 1)
-        grouped = _flood(peer, callers, network.keyring, 5_000 if quick else 20_000, 10)
-        peer.close()
+        flood = Flood(port, RECEIPTS)
+        _rate(flood, callers, network.keyring, 1_000, 1)
+        single = _rate(flood, callers, network.keyring, 20_000 if quick else 60_000, 1)
+        grouped = _rate(flood, callers, network.keyring, 5_000 if quick else 20_000, 10)
+        flood.close()
         fsync = rig.fsync_ms(folder)
     return [
         metric("ingest", "fsync_p50_ms", fsync, "ms"),
@@ -40,20 +42,14 @@ def run(quick: bool) -> list[Metric]:
     ]
 
 
-def _flood(peer: Peer, callers: list[Caller], keyring: Keyring, count: int, each: int) -> float:
+def _rate(flood: Flood, callers: list[Caller], keyring: Keyring, count: int, each: int) -> float:
     """Messages a second until the hub's receipts have named every one of them."""
     made = [callers[i % len(callers)].readings(_now(), each) for i in range(count)]
-    peer.received.clear()
-    sent = named = 0
-    began = time.perf_counter()
-    while named < count:
-        while sent < count and sent - named < WINDOW:
-            peer.send(*made[sent])
-            sent += 1
-        peer.pump(lambda: bool(peer.received))
-        named += sum(_named(keyring, m.topic, bytes(m.payload)) for m in peer.received)
-        peer.received.clear()
-    return count / (time.perf_counter() - began)
+
+    def named(came: list[Delivered]) -> int:
+        return sum(_named(keyring, one.topic, one.payload) for one in came)
+
+    return count / flood.run(made, WINDOW, named)
 
 
 def _named(keyring: Keyring, topic: str, payload: bytes) -> int:

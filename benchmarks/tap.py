@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from benchmarks import growth, rig
+from benchmarks.flood import Flood
 from benchmarks.network import Caller, Network, generate
 from benchmarks.rig import Metric, Peer, metric, percentile
 from kokubus import wire
 from kokubus.downlinks import AccessDecided
 from kokubus.ids import uuid7
 from kokubus.messages import By, Enforced, Fact, PassageSeen, Side
+from kokubus_hub.packets import Delivered
 
 IN_FLIGHT = 64
 DECIDED = f"{wire.ROOT}/+/down/access_decided"
@@ -113,11 +114,12 @@ def run(quick: bool) -> list[Metric]:
         port = stack.enter_context(rig.broker(folder))
         echo_ms, echo_rate = _echo(folder, port, 400 if quick else 2_000)
         process = stack.enter_context(rig.listener(folder, port))
-        peer, crowd = Peer(port, DECIDED), Crowd(network)
+        crowd = Crowd(network)
+        rate = _in_flight(port, crowd, 3_000 if quick else 20_000)
+        peer = Peer(port, DECIDED)
         _one_by_one(peer, crowd, 100)
         times = _one_by_one(peer, crowd, 400 if quick else 3_000)
-        rate = _in_flight(peer, crowd, 3_000 if quick else 20_000)
-        followed = _in_flight(peer, crowd, 1_500 if quick else 8_000, follow=True)
+        followed = _followed(peer, crowd, 1_500 if quick else 8_000)
         busy = _busy(folder, port, peer, crowd, 5_000 if quick else 100_000)
         peer.close()
         fsync = rig.fsync_ms(folder)
@@ -153,8 +155,8 @@ def _echo(folder: Path, port: int, count: int) -> tuple[float, float]:
             peer.pump(lambda: bool(peer.received))
             times.append((time.perf_counter() - began) * 1e3)
             peer.received.clear()
-        rate = _flood(peer, count * 4, lambda: ("echo/to", bytes(450)))
         peer.close()
+        rate = _flooded(port, "echo/from", [("echo/to", bytes(450))] * (count * 4), [])
     return percentile(times[50:], 0.5), rate
 
 
@@ -188,46 +190,34 @@ def _busy(folder: Path, port: int, peer: Peer, crowd: Crowd, rows: int) -> list[
     return times
 
 
-def _in_flight(peer: Peer, crowd: Crowd, count: int, follow: bool = False) -> float:
+def _in_flight(port: int, crowd: Crowd, count: int) -> float:
     """Decisions a second with 64 taps under way; answers are checked after the clock."""
-    peer.received.clear()
-    if follow:
-        return _followed(peer, crowd, count)
-    answers: list[tuple[str, bytes]] = []
-
-    def next_tap() -> tuple[str, bytes]:
-        _, topic, payload = crowd.tap()
-        return topic, payload
-
-    rate = _flood(peer, count, next_tap, answers)
-    for topic, payload in answers:
-        crowd.check(topic, payload)
+    made = [crowd.tap()[1:] for _ in range(count)]
+    answers: list[Delivered] = []
+    rate = _flooded(port, DECIDED, made, answers)
+    for answer in answers:
+        crowd.check(answer.topic, answer.payload)
     return rate
 
 
-def _flood(
-    peer: Peer,
-    count: int,
-    make: Callable[[], tuple[str, bytes]],
-    kept: list[tuple[str, bytes]] | None = None,
+def _flooded(
+    port: int, topic: str, said: list[tuple[str, bytes]], answers: list[Delivered]
 ) -> float:
-    made = [make() for _ in range(count)]
-    peer.received.clear()
-    sent = got = 0
-    began = time.perf_counter()
-    while got < count:
-        while sent < count and sent - got < IN_FLIGHT:
-            peer.send(*made[sent])
-            sent += 1
-        peer.pump(lambda: bool(peer.received))
-        got += len(peer.received)
-        if kept is not None:
-            kept += [(message.topic, bytes(message.payload)) for message in peer.received]
-        peer.received.clear()
-    return count / (time.perf_counter() - began)
+    """Messages a second, each settled by one answer on ``topic``; the answers are kept."""
+
+    def settled(came: list[Delivered]) -> int:
+        answers.extend(came)
+        return len(came)
+
+    flood = Flood(port, topic)
+    took = flood.run(said, IN_FLIGHT, settled)
+    flood.close()
+    return len(said) / took
 
 
 def _followed(peer: Peer, crowd: Crowd, count: int) -> float:
+    """The same where doors also tell what came of each answer, which is made meanwhile."""
+    peer.received.clear()
     sent = got = 0
     began = time.perf_counter()
     while got < count:

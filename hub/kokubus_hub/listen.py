@@ -9,7 +9,6 @@ the door and sent again from its spool, so the session at the broker is a clean 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
@@ -17,15 +16,16 @@ from random import uniform
 from typing import Any
 
 import structlog
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from kokubus import wire
-from kokubus_hub import database, health
+from kokubus_hub import database, health, packets
 from kokubus_hub.broker import Broker, no_delay
 from kokubus_hub.buffered import BufferedClient
 from kokubus_hub.intake import Intake
 from kokubus_hub.keys import Keyring
+from kokubus_hub.packets import Delivered
 from kokubus_hub.settings import Settings
 from kokubus_hub.sorting import Letter
 
@@ -79,7 +79,6 @@ class Listener:
         self._beat = beat
         topic = f"{wire.ROOT}/+/up/#"
         self._subscription = f"$share/{share}/{topic}" if share else topic
-        self._held: list[MQTTMessage] = []
         self._client = self._made(client_id)
         self._stopping = False
 
@@ -111,16 +110,12 @@ class Listener:
             CallbackAPIVersion.VERSION2,
             client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
-            manual_ack=True,
         )
-        client.max_inflight_messages_set(10_000)
-        client.max_queued_messages_set(100_000)
         context = self._broker.context()
         if context is not None:
             client.tls_set_context(context)
         client.on_socket_open = no_delay
         client.on_connect = self._subscribe
-        client.on_message = self._hold
         return client
 
     def _connected(self) -> bool:
@@ -139,59 +134,27 @@ class Listener:
         client.subscribe(self._subscription, qos=1)
         log.info("listening", topic=self._subscription)
 
-    def _hold(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        self._held.append(message)
-
     def _serve(self) -> None:
         """One connection's life."""
         missed = time.monotonic()
-        while not self._stopping and (sock := self._client.socket()) is not None:
-            if self._ready(sock) and not self._read(sock):
-                break
-            if self._held:
-                self._take()
-            if time.monotonic() - missed > 1:
-                self._beat()
-                self._client.loop_misc()
-                missed = time.monotonic()
-            if not self._written():
-                break
-        self._held.clear()  # not acknowledged: the devices send it again
-
-    def _ready(self, sock: Any) -> bool:
-        if sock.pending():
-            return True
-        return bool(select.select([sock], [], [], IDLE_S)[0])
-
-    def _written(self) -> bool:
-        """Send what this turn had to say; False when the connection is gone."""
         try:
-            self._client.flush()
-        except OSError as error:
+            while not self._stopping:
+                if self._client.ready(IDLE_S):
+                    self._take(self._client.take(BATCH))
+                if time.monotonic() - missed > 1:
+                    self._beat()
+                    self._client.loop_misc()
+                    missed = time.monotonic()
+                self._client.flush()
+        except OSError as error:  # what was not acknowledged the devices send again
             log.warning("broker_lost", error=str(error))
             self._client.loop_misc()
-            return False
-        return True
 
-    def _read(self, sock: Any) -> bool:
-        """Read until nothing is there or a batch is full; False when the connection is gone.
-
-        paho reads one packet a call whatever count it is given, hence the loop.
-        """
-        while len(self._held) < BATCH:
-            read = self._client.loop_read()
-            if read != MQTTErrorCode.MQTT_ERR_SUCCESS or self._client.socket() is None:
-                log.warning("broker_lost")
-                return False
-            if not sock.pending() and not select.select([sock], [], [], 0)[0]:
-                return True
-        return True
-
-    def _take(self) -> None:
-        letters = [Letter(message.topic, bytes(message.payload)) for message in self._held]
-        for reply in self._intake.take(letters, self._now()):
-            self._client.publish(reply.topic, reply.payload)
-        for message in self._held:
-            if message.qos:
-                self._client.ack(message.mid, message.qos)
-        self._held.clear()
+    def _take(self, delivered: list[Delivered]) -> None:
+        if not delivered:
+            return
+        letters = [Letter(one.topic, one.payload) for one in delivered]
+        replies = self._intake.take(letters, self._now())
+        said = [packets.publish(reply.topic, reply.payload) for reply in replies]
+        said += [packets.puback(one.mid) for one in delivered if one.mid]
+        self._client.say(b"".join(said))

@@ -91,16 +91,16 @@ def test_a_good_bye_that_is_read_closes_the_socket_under_it(
     good_byes = [1]
 
     def prepare(listener: Listener) -> None:
-        read = listener._client.loop_read
+        take = listener._client.take
 
-        def loop_read() -> Any:
-            result = read()
+        def taken(most: int) -> Any:
+            result = take(most)
             if hub.rows(models.AccessEvent) and good_byes:
                 good_byes.pop()
                 listener._client._sock_close()
             return result
 
-        listener._client.loop_read = loop_read  # type: ignore[method-assign, assignment]
+        listener._client.take = taken  # type: ignore[method-assign]
 
     with listening(hub, broker, prepare):
         for _ in range(2):
@@ -175,13 +175,13 @@ def test_it_acknowledges_only_what_is_committed(
     recorded: list[int] = []
 
     def prepare(listener: Listener) -> None:
-        ack = listener._client.ack
+        say = listener._client.say
 
-        def acknowledge(mid: int, qos: int) -> Any:
+        def said(data: bytes) -> None:
             recorded.append(len(hub.rows(models.AccessEvent)))
-            return ack(mid, qos)
+            say(data)
 
-        listener._client.ack = acknowledge  # type: ignore[method-assign]
+        listener._client.say = said  # type: ignore[method-assign]
 
     with listening(hub, broker, prepare):
         for _ in range(3):
