@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from kokubus.messages import Instant
 
 
@@ -12,4 +10,5 @@ def uuid7(at: Instant, noise: bytes) -> str:
     number = (at & (2**48 - 1)) << 80 | int.from_bytes(noise[:10], "big")
     number = number & ~(0xF << 76) | 0x7 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
-    return str(UUID(int=number))
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
