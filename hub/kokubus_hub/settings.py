@@ -41,6 +41,7 @@ class Settings:
     influx_org: str = "kokubus"
     influx_bucket: str = "kokubus"
     influx_token_file: Path | None = None
+    influx_keep_days: int = 90
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     policy_horizon_hours: int = 168
@@ -148,6 +149,8 @@ def _check(settings: Settings) -> None:
     for name in ("policy_horizon_hours", "policy_expiry_hours"):
         if getattr(settings, name) < 1:
             raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")
+    if settings.influx_keep_days < 0:
+        raise SettingsError(f"{_name('influx_keep_days')}: a number of days; 0 keeps them for ever")
     if (settings.mqtt_cert is None) != (settings.mqtt_key is None):
         raise SettingsError(f"{_name('mqtt_cert')} and {_name('mqtt_key')}: set both or neither")
     if settings.mqtt_cert and not settings.mqtt_ca:

@@ -152,7 +152,9 @@ def wall_clock() -> Instant:
 def _metrics(engine: Engine, settings: Settings) -> AbstractContextManager[None]:
     if not settings.influx_url:
         return nullcontext()
-    module = import_module("kokubus_hub.metrics")  # its client is loaded only where it is used
+    module = import_module(
+        "kokubus_hub.metrics.projector"
+    )  # its client is loaded only where it is used
     projecting: AbstractContextManager[None] = module.projecting(engine, settings, wall_clock)
     return projecting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +11,9 @@ from dataclasses import dataclass, field
 from gzip import decompress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
-from influxdb_client.client.write.point import Point
 from sqlalchemy import delete, insert
 from structlog.testing import capture_logs
 from tests.hub import facts
@@ -20,8 +21,11 @@ from tests.hub.policy_world import NOW, UID, World, world
 
 from kokubus.errors import SettingsError
 from kokubus.occupancy import initial
-from kokubus_hub import database, metrics, models, places
-from kokubus_hub.metrics import SAMPLE_MS, Projector
+from kokubus_hub import database, models, places
+from kokubus_hub.metrics import projector as metrics
+from kokubus_hub.metrics import refused
+from kokubus_hub.metrics.influx import CANARY, Keep, RefusedError
+from kokubus_hub.metrics.projector import MINUTE_MS, Projector
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings
 
@@ -39,12 +43,19 @@ class Sink:
     """Keeps points as InfluxDB does: the same series and time overwrite."""
 
     lines: list[str] = field(default_factory=list)
+    condensed: list[str] = field(default_factory=list)
     away: bool = False
+    refuses: str = " "
+    written: int = 0
 
-    def __call__(self, points: Sequence[Point]) -> None:
+    def __call__(self, keep: Keep, lines: Sequence[str]) -> None:
+        self.written += 1
         if self.away:
             raise ConnectionError("nobody answers")
-        self.lines += [point.to_line_protocol() for point in points]
+        if any(self.refuses.strip() and self.refuses in line for line in lines):
+            raise RefusedError("422: field type conflict")
+        if lines != [CANARY]:
+            (self.lines if keep is Keep.SHORT else self.condensed).extend(lines)
 
     @property
     def points(self) -> set[tuple[str, str]]:
@@ -68,7 +79,7 @@ def test_every_kind_of_fact_is_a_point_with_its_place(hub: World) -> None:
         f"passage,door=dorf-front,{place},side=in,site=dorf count=1i {at}",
         f"reading,{place},quantity=co2,room=dorf-hall,sensor=dorf-co2,site=dorf value=612.5 {at}",
         f"tap,door=dorf-front,granted=true,{place},reason=booked,side=in,site=dorf "
-        f"answered_ms=5i,count=1i,late=0i {at}",
+        f"count=1i,late=0i,answered_ms=5i {at}",
     ]
 
 
@@ -169,6 +180,55 @@ def test_a_tap_the_hub_did_not_decide_has_no_answer(hub: World) -> None:
     assert "granted" not in sink.lines[0]
 
 
+ESTIMATE = {"room_id": 1, "median": 3, "mean": 3.2, "variance": 1.5, "low": 1, "high": 6}
+ESTIMATE |= {"presence": 0.9, "capacity": 8, "drift": False, "weights": {}}
+
+
+def estimate(hub: World, at: int = NOW, **values: Any) -> int:
+    return hub.add(models.Estimate, **(ESTIMATE | {"at": at} | values))
+
+
+def test_an_estimate_is_a_point_at_its_instant_without_an_id(hub: World) -> None:
+    estimate(hub)
+    sink = Sink()
+    projector = Projector(hub.engine, sink)
+    projector.turn(NOW)
+    with database.writing(hub.engine) as connection:
+        connection.execute(delete(table(models.Estimate)))
+    estimate(hub, mean=4.0)
+    projector.turn(NOW)
+    assert [line.rsplit(" ", 1)[1] for line in sink.lines] == [str(NOW * 1_000_000)] * 2
+    assert len(sink.points) == 1, "what late evidence changed overwrites what was believed"
+    assert sink.lines[0] == (
+        "occupancy,municipality=in-transit,room=dorf-hall,site=dorf people=3i,mean=3.2,"
+        f"variance=1.5,low=1i,high=6i,presence=0.9,capacity=8i {NOW * 1_000_000}"
+    )
+
+
+def test_quarters_and_hours_go_to_the_bucket_that_stays(hub: World) -> None:
+    hour = NOW - NOW % 3_600_000
+    for at, mean in ((hour, 1.0), (hour + 300_000, 2.0), (hour + 600_000, 6.0)):
+        estimate(hub, at, mean=mean)
+    facts.enforced(hub, hour)
+    facts.enforced(hub, hour + 1, granted=False, reason="room_full")
+    facts.enforced(hub, hour + 3_600_000, granted=False, reason="no_booking")
+    sink = Sink()
+    projector = Projector(hub.engine, sink)
+    projector.turn(NOW)
+    place = "municipality=in-transit"
+    assert sorted(sink.condensed) == [
+        f"doors_1h,door=dorf-front,{place},site=dorf granted=0i,denied=1i,full=0i "
+        f"{(hour + 3_600_000) * 1_000_000}",
+        f"doors_1h,door=dorf-front,{place},site=dorf granted=1i,denied=1i,full=1i "
+        f"{hour * 1_000_000}",
+        f"occupancy_15m,{place},room=dorf-hall,site=dorf mean=3.0,variance=1.5,low=1.0,high=6.0,"
+        f"presence=0.9,capacity=8.0,person_hours=0.75 {hour * 1_000_000}",
+    ]
+    facts.enforced(hub, hour + 2)
+    projector.turn(NOW)
+    assert "granted=2i,denied=1i,full=1i" in sink.condensed[-1], "a late fact ends in its own hour"
+
+
 def believe(hub: World) -> None:
     with database.writing(hub.engine) as connection:
         room = places.current(connection, None).rooms[1]
@@ -179,23 +239,103 @@ def believe(hub: World) -> None:
 
 def test_beliefs_are_sampled_once_a_minute(hub: World) -> None:
     believe(hub)
-    minute = NOW - NOW % SAMPLE_MS
+    minute = NOW - NOW % MINUTE_MS
     sink = Sink()
     projector = Projector(hub.engine, sink)
     assert [projector.turn(minute + late) for late in (0, 59_999, 60_000)] == [1, 0, 1]
     series, fields, at = sink.lines[0].split(" ")
-    assert series == "occupancy,municipality=in-transit,room=dorf-hall,site=dorf"
+    assert series == "occupancy_now,municipality=in-transit,room=dorf-hall,site=dorf"
     assert {pair.split("=")[0] for pair in fields.split(",")} == {
         "people", "mean", "low", "high", "presence", "capacity"
     }  # fmt: skip
     assert int(at) == minute * 1_000_000
 
 
+def test_a_point_that_is_refused_stands_aside_and_holds_nothing_up(hub: World) -> None:
+    for number in range(20):
+        facts.reading(hub, 1 if number else facts.sensor(hub), float(number))
+    spoilt = facts.reading(hub, 1, 666.0)
+    last = facts.reading(hub, 1, 7.0)
+    sink = Sink(refuses="value=666.0")
+    with capture_logs() as logs:
+        assert Projector(hub.engine, sink).turn(NOW) == 21
+    assert (len(sink.points), sink.lines[-1].endswith(str(NOW * 1_000_000 + last))) == (21, True)
+    assert [entry["event"] for entry in logs] == ["metrics_set_aside"]
+    with database.reading(hub.engine) as connection:
+        assert refused.counted(connection) == {"reading": 1}
+        aside = [("reading", spoilt, "422: field type conflict")]
+        assert refused.latest(connection) == aside
+    assert Projector(hub.engine, sink).turn(NOW) == 0
+
+
+def test_a_value_no_database_takes_stands_aside(hub: World) -> None:
+    sensor = facts.sensor(hub)
+    for value in (1.0, math.inf, 2.0):
+        facts.reading(hub, sensor, value)
+    sink = Sink()
+    assert Projector(hub.engine, sink).turn(NOW) == 2
+    with database.reading(hub.engine) as connection:
+        ((_, _, reason),) = refused.latest(connection)
+    assert reason == "inf is no value: a number must be finite"
+
+
+def test_if_even_a_sound_point_is_refused_nothing_is_set_aside(hub: World) -> None:
+    facts.tap(hub)
+    sink = Sink(refuses="=")
+    with pytest.raises(RefusedError):
+        Projector(hub.engine, sink).turn(NOW)
+    sink.refuses = ""
+    assert Projector(hub.engine, sink).turn(NOW) == 1
+    with database.reading(hub.engine) as connection:
+        assert refused.counted(connection) == {}
+
+
+def test_what_influxdb_would_drop_for_its_age_is_not_sent(hub: World) -> None:
+    day = 86_400_000
+    facts.tap(hub, NOW - 91 * day)
+    facts.tap(hub, NOW - 89 * day)
+    facts.enforced(hub, NOW - 91 * day)
+    sink = Sink()
+    Projector(hub.engine, sink, keep_days=90).turn(NOW)
+    assert len(sink.lines) == 1
+    assert len(sink.condensed) == 1, "condensed series stay for years"
+
+
+def test_after_an_outage_no_kind_of_fact_waits_for_all_of_another(hub: World) -> None:
+    sensor = facts.sensor(hub)
+    rows = [{"sensor_id": sensor, "at": NOW, "value": 1.0}] * 11_000
+    with database.writing(hub.engine) as connection:
+        connection.execute(insert(table(models.Reading)), rows)
+    with database.writing(hub.engine) as connection:
+        minutes = [ESTIMATE | {"at": NOW - at} for at in range(6_000)]
+        connection.execute(insert(table(models.Estimate)), minutes)
+    kinds: list[str] = []
+    Projector(hub.engine, lambda _, lines: kinds.append(lines[0].split(",")[0])).turn(NOW)
+    assert kinds == [
+        "occupancy",
+        "occupancy_15m",
+        "reading",
+        "occupancy",
+        "occupancy_15m",
+        "reading",
+        "reading",
+    ]
+
+
+def test_a_catch_up_ends_when_it_is_asked_to(hub: World) -> None:
+    rows = [{"sensor_id": facts.sensor(hub), "at": NOW, "value": 1.0}] * 11_000
+    with database.writing(hub.engine) as connection:
+        connection.execute(insert(table(models.Reading)), rows)
+    sink = Sink()
+    projector = Projector(hub.engine, sink, stopped=lambda: bool(sink.lines))
+    assert projector.turn(NOW) == 5_000
+
+
 def test_a_cursor_that_was_set_back_meanwhile_is_not_overwritten(hub: World) -> None:
     facts.tap(hub)
 
-    def write(points: Sequence[Point]) -> None:
-        sink(points)
+    def write(keep: Keep, lines: Sequence[str]) -> None:
+        sink(keep, lines)
         with database.writing(hub.engine) as connection:
             connection.execute(delete(table(models.MetricCursor)))
             connection.execute(
@@ -204,7 +344,7 @@ def test_a_cursor_that_was_set_back_meanwhile_is_not_overwritten(hub: World) -> 
 
     sink = Sink()
     projector = Projector(hub.engine, write)
-    projector._follow(metrics.SOURCES[0])
+    projector.turn(NOW)
     assert Projector(hub.engine, sink).turn(NOW) == 1
 
 

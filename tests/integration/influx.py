@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 
 from kokubus_cli.ports import free_port
+from kokubus_hub.metrics import setup
+from kokubus_hub.settings import Settings
 
 PATIENCE_S = 30
 _CONFIG = """
@@ -75,13 +77,13 @@ def running(command: list[str], ready: str) -> Iterator[None]:
 
 @contextmanager
 def influxdb(folder: Path) -> Iterator[Influx]:
-    """A server with the empty database ``kokubus``."""
+    """A server with nothing in it but what `kokubus hub metrics init` makes."""
     port = free_port()
     config = folder / "influxdb.conf"
     config.write_text(_CONFIG.format(folder=folder, http=port, rpc=free_port()))
     asking = f"http://127.0.0.1:{port}"
     with running(["influxd", "-config", str(config)], f"{asking}/ping"), _shim(asking) as url:
-        fetch(f"{asking}/query?{urlencode({'q': 'CREATE DATABASE kokubus'})}", b"")
+        setup.prepare(Settings(data_dir=folder, influx_url=asking, influx_keep_days=0))
         yield Influx(url, asking)
 
 
@@ -89,10 +91,14 @@ def influxdb(folder: Path) -> Iterator[Influx]:
 def _shim(asking: str) -> Iterator[str]:
     class Shim(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            assert self.path == "/api/v2/write?org=kokubus&bucket=kokubus&precision=ns"
+            asked = parse_qs(urlsplit(self.path).query)
+            database, _, policy = asked["bucket"][0].partition("/")
+            where = urlencode({"db": database, "rp": policy or "autogen", "precision": "n"})
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            fetch(f"{asking}/write?db=kokubus&precision=n", body, {"Content-Encoding": "gzip"})
-            self.send_response(204)
+            headers = {"Content-Encoding": "gzip"}
+            answer = httpx.post(f"{asking}/write?{where}", content=body, headers=headers)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

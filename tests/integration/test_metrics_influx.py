@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 from tests.hub import facts
 from tests.hub.policy_world import HOUR_MS, NOW, World, world
 from tests.integration.influx import Influx, fetch, influxdb, running
 
-from kokubus.occupancy import initial
 from kokubus_cli.ports import free_port
-from kokubus_hub import database, metrics, models, places
-from kokubus_hub.models import table
+from kokubus_hub import models
+from kokubus_hub.metrics import projector as metrics
 from kokubus_hub.settings import Settings
 
 DASHBOARDS = Path(__file__).parents[2] / "dashboards"
@@ -53,10 +51,9 @@ def hub_with_a_day(hub: World) -> None:
         facts.passage(hub, at, side="in")
         facts.forced(hub, at)
         facts.reading(hub, co2, 500.0 + hour, at)
-    with database.writing(hub.engine) as connection:
-        belief = initial(places.current(connection, None).rooms[1].model, NOW)
-        row = {"room_id": 1, "at": NOW, "state": belief.to_json(), "version": 1}
-        connection.execute(insert(table(models.Belief)).values(row))
+    row = {"room_id": 1, "median": 3, "mean": 3.2, "variance": 1.5, "low": 1, "high": 6}
+    row |= {"at": NOW, "presence": 0.9, "capacity": 8, "drift": False, "weights": {}}
+    hub.add(models.Estimate, **row)
 
 
 def filled(query: str) -> str:

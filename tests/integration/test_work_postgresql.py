@@ -1,4 +1,4 @@
-"""The worker's parts on a real PostgreSQL: numbers, confirmations, one leader, the projection."""
+"""The worker's parts on a real PostgreSQL: numbers, confirmations, one leader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
-from tests.hub import facts
 from tests.hub.policy_world import HORIZON_MS, HOUR_MS, NOW, UID, Broker, World, furnished
 from tests.integration import test_postgresql as postgresql
 
@@ -17,7 +16,6 @@ from kokubus_hub import database, leading, models, watching
 from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
-from kokubus_hub.metrics import Projector
 from kokubus_hub.models import table
 from kokubus_hub.policies import Known
 
@@ -85,15 +83,3 @@ def cut_off_the_leader(engine: Engine) -> None:
     query = "SELECT pg_terminate_backend(pid, 20000) FROM pg_locks WHERE locktype = 'advisory'"
     with database.reading(engine) as connection:
         assert list(connection.scalars(text(query))) == [True]
-
-
-def test_rows_are_projected_once_they_cannot_be_overtaken(hub: World) -> None:
-    """A lower id that becomes visible later is not skipped."""
-    points: list[Any] = []
-    projector = Projector(hub.engine, points.extend)
-    with database.writing(hub.engine) as slow:
-        row = {"door_id": 1, "at": NOW, "received_at": NOW}
-        slow.execute(table(models.Passage).insert().values(row))
-        facts.passage(hub)
-        assert projector.turn(NOW) == 0
-    assert [projector.turn(NOW) for _ in range(3)] == [2, 0, 0]

@@ -132,3 +132,15 @@ class MetricCursor(Base):
     __tablename__ = "metric_cursor"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     last_id: Mapped[int] = mapped_column(default=0)
+
+
+class MetricRefused(Base):
+    """A row that is no point in InfluxDB, and why; kept until the next `rebuild-metrics`."""
+
+    __tablename__ = "metric_refused"
+    __table_args__ = (UniqueConstraint("source", "row_id"),)
+    id: Mapped[Key]
+    source: Mapped[str] = mapped_column(String(64))
+    row_id: Mapped[int]
+    reason: Mapped[str]
+    refused_at: Mapped[At]

@@ -1,0 +1,1 @@
+"""The projection to InfluxDB, and the hub's own health for Prometheus."""
