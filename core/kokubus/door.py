@@ -13,7 +13,7 @@ from functools import singledispatch
 
 from kokubus import messages as facts
 from kokubus.decision import Reason
-from kokubus.door_keypad import listen_again, locked_out, show, wrong
+from kokubus.door_keypad import listen_again, locked_out, refuse_code, show, tried
 from kokubus.door_state import EXIT_WINDOW_MS, TAPS_KEPT, Door, DoorSpec, Opening, Pending, Reaction
 from kokubus.door_steps import (
     decide_here,
@@ -23,12 +23,14 @@ from kokubus.door_steps import (
     enforce,
     expected,
     follow_modes,
+    locked_down,
     overdue,
     overstayed,
     passages,
     refusal,
     relock,
     rest,
+    rules_of,
     unlock,
     unused,
     with_ids,
@@ -39,11 +41,13 @@ from kokubus.happenings import (
     Answered,
     BadgeSeen,
     CodeEntered,
+    CodeJudged,
     Commanded,
     ContactClosed,
     ContactOpened,
     ExitPressed,
     Happening,
+    Judge,
     Light,
     Now,
     Pattern,
@@ -51,7 +55,7 @@ from kokubus.happenings import (
     Send,
     Ticked,
 )
-from kokubus.messages import By, Side
+from kokubus.messages import By, CodeOutcome, Side
 
 __all__ = ["Door", "DoorSpec", "next_wake", "react"]
 
@@ -106,12 +110,11 @@ def _(seen: BadgeSeen, door: Door, now: Now) -> Reaction:
 
 @_react.register
 def _(entered: CodeEntered, door: Door, now: Now) -> Reaction:
-    del entered  # no door has a code yet, so each is wrong
     if locked_out(door):
-        return show(door, Pattern.LOCKED_OUT, now)
-    door, shown = show(door, Pattern.DENIED, now)
-    door, alarmed = wrong(door, now)
-    return door, shown + alarmed
+        shut_out = CodeJudged(door=entered.door, side=entered.side, outcome=CodeOutcome.LOCKED_OUT)
+        return refuse_code(door, shut_out, now)
+    rules = rules_of(door)
+    return door, [Light(Pattern.WAITING), Judge(entered, rules.code_from if rules else 0)]
 
 
 @_react.register
@@ -181,6 +184,15 @@ def _(_pressed: ExitPressed, door: Door, now: Now) -> Reaction:
     door = replace(door, openings=(*others, opening))
     door, drawn = unlock(door, now) if door.spec.exit_unlocks else (door, [])
     return door, [requested, *drawn]
+
+
+@_react.register
+def _(judged: CodeJudged, door: Door, now: Now) -> Reaction:
+    if judged.outcome is CodeOutcome.ACCEPTED and locked_down(door, now):
+        judged = replace(judged, outcome=CodeOutcome.LOCKDOWN)
+    if judged.outcome is not CodeOutcome.ACCEPTED:
+        return refuse_code(door, judged, now)
+    return draw(door, Opening(0, judged.side), now, [tried(judged, now)])
 
 
 @_react.register

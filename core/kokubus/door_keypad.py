@@ -7,7 +7,8 @@ from dataclasses import replace
 from kokubus import messages as facts
 from kokubus.attempts import ended, refused, released
 from kokubus.door_state import DENIAL_SHOWN_MS, Door, Reaction
-from kokubus.happenings import Act, Beep, Light, Now, Pattern, Send
+from kokubus.happenings import Act, Beep, CodeJudged, Light, Now, Pattern, Send
+from kokubus.messages import CodeOutcome
 
 ALARM = "keypad_locked"
 
@@ -37,6 +38,28 @@ def listen_again(door: Door, now: Now) -> Reaction:
         return door, []
     door = replace(door, attempts=released(door.attempts))
     return door, [_alarm(door, now)]
+
+
+def tried(judged: CodeJudged, now: Now) -> Send:
+    """The fact that a one-time code was typed, whatever came of it."""
+    fact = facts.CodeTried(
+        id="",
+        at=now.at,
+        door=judged.door,
+        side=judged.side,
+        outcome=judged.outcome,
+        counter=judged.counter,
+    )
+    return Send(fact)
+
+
+def refuse_code(door: Door, judged: CodeJudged, now: Now) -> Reaction:
+    """Say no by light and sound; a wrong code counts like a wrong PIN."""
+    shut_out = judged.outcome is CodeOutcome.LOCKED_OUT
+    door, shown = show(door, Pattern.LOCKED_OUT if shut_out else Pattern.DENIED, now)
+    guessed = judged.outcome is CodeOutcome.WRONG
+    door, alarmed = wrong(door, now) if guessed else (door, [])
+    return door, [*shown, tried(judged, now), *alarmed]
 
 
 def _alarm(door: Door, now: Now) -> Act:

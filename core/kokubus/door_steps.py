@@ -200,7 +200,7 @@ def overstayed(door: Door, now: Now) -> Reaction:
 
 
 def follow_modes(door: Door, now: Now) -> Reaction:
-    policy, rules = door.policy, _rules(door)
+    policy, rules = door.policy, rules_of(door)
     free = policy is not None and rules is not None and passes_freely(policy, rules, _moment(now))
     if free == door.free:
         return door, []
@@ -208,7 +208,7 @@ def follow_modes(door: Door, now: Now) -> Reaction:
     return door, [HoldBack() if free else Lock(), Light(rest(door))]
 
 
-def _rules(door: Door) -> DoorRules | None:
+def rules_of(door: Door) -> DoorRules | None:
     return door.policy.content.doors.get(door.spec.id) if door.policy else None
 
 
@@ -223,10 +223,13 @@ def refusal(commanded: Commanded, door: Door, now: Now) -> tuple[str, str] | Non
         return "refused", Reason.CLOCK_UNTRUSTED
     if now.at >= commanded.expires_at:
         return "expired", "command_expired"
-    rules = _rules(door)
-    if rules and mode_holds(rules, ModeKind.LOCKDOWN, _moment(now)):
-        return "refused", Reason.LOCKDOWN
-    return None
+    return ("refused", Reason.LOCKDOWN) if locked_down(door, now) else None
+
+
+def locked_down(door: Door, now: Now) -> bool:
+    """Whether a lockdown holds, which neither a command nor a code overrides."""
+    rules = rules_of(door)
+    return rules is not None and mode_holds(rules, ModeKind.LOCKDOWN, _moment(now))
 
 
 def done(command: str, now: Now, outcome: str, detail: str = "") -> facts.CommandDone:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from kokubus.downlinks import AccessDecided
 from kokubus.ids import uuid7
-from kokubus.messages import Fact, Instant, Side
+from kokubus.messages import CodeOutcome, Fact, Instant, Side
 from kokubus.rights import Policy
 
 CODE_DIGITS = 8
@@ -109,6 +109,16 @@ class CodeEntered:
     digits: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeJudged:
+    """What became of a one-time code; ``counter`` (on disk by now) is an accepted one's."""
+
+    door: str
+    side: Side
+    outcome: CodeOutcome
+    counter: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
     """A policy was applied, or (None) lost."""
@@ -129,6 +139,7 @@ Happening: TypeAlias = (
     | ContactOpened
     | ContactClosed
     | ExitPressed
+    | CodeJudged
     | PolicyChanged
     | Ticked
 )
@@ -151,6 +162,14 @@ class Send:
     """Record this fact and send it."""
 
     fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Compare a one-time code; those of counters below ``code_from`` are void."""
+
+    entered: CodeEntered
+    code_from: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +203,4 @@ class Beep:
     pattern: Pattern
 
 
-Act: TypeAlias = Send | Unlock | HoldBack | Lock | Light | Beep
+Act: TypeAlias = Send | Judge | Unlock | HoldBack | Lock | Light | Beep

@@ -48,6 +48,16 @@ class By(StrEnum):
     EDGE = "edge"
 
 
+class CodeOutcome(StrEnum):
+    """What a door made of a one-time code."""
+
+    ACCEPTED = "accepted"
+    WRONG = "wrong"
+    LOCKED_OUT = "locked_out"
+    LOCKDOWN = "lockdown"
+    NOT_KEPT = "not_kept"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """Where a fact stands in its device's record: exactly once is judged by (epoch, seq)."""
@@ -180,6 +190,23 @@ class ExitRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeTried:
+    """Somebody typed a one-time code; ``counter`` is a right one's, the code is never told.
+
+    ``locked_out``: too many were wrong before, so it was not compared; ``not_kept``: it was
+    right, but the disk did not take that it is used up, so the door stayed shut.
+    """
+
+    kind: ClassVar[str] = "code_tried"
+    id: Name
+    at: At
+    door: Name
+    side: Side = Side.IN
+    outcome: CodeOutcome
+    counter: Count | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One value of one sensor: co2 in ppm, pir 0/1, temperature in deg C, humidity in %."""
 
@@ -264,6 +291,7 @@ Fact: TypeAlias = (
     | DoorHeld
     | DoorHeldClear
     | ExitRequested
+    | CodeTried
     | SensorsRead
     | PolicyApplied
     | CommandDone

@@ -50,7 +50,10 @@ class Mode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorRules:
-    """What holds at one door. ``rooms`` are those it leads to; ``*_ms`` are durations."""
+    """What holds at one door. ``rooms`` are those it leads to; ``*_ms`` are durations.
+
+    One-time codes of counters below ``code_from`` are used up or have lapsed.
+    """
 
     rooms: tuple[Name, ...]
     lead_ms: int = 0
@@ -61,6 +64,7 @@ class DoorRules:
     reads_both_sides: bool = False
     min_assurance: int = 0
     opens_without_clock: bool = False
+    code_from: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from kokubus.happenings import (
     Beep,
     Commanded,
     Happening,
+    Judge,
     Light,
     Lock,
     Now,
@@ -39,6 +40,7 @@ from kokubus.messages import (
     SensorsRead,
 )
 from kokubus_edge.clock import Timepiece
+from kokubus_edge.codes import Codes
 from kokubus_edge.inbox import ReaderTrouble, Readings, Stop
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
@@ -104,10 +106,11 @@ class Agent:
         self._wires: Wires
         self._link: Sender
         self._spool: Spool
+        self._codes: Codes
 
-    def connect(self, *, wires: Wires, link: Sender, spool: Spool) -> None:
-        """Give the loop its hands: all three tell the inbox, so they are made after it."""
-        self._wires, self._link, self._spool = wires, link, spool
+    def connect(self, *, wires: Wires, link: Sender, spool: Spool, codes: Codes) -> None:
+        """Give the loop its hands: all of them tell the inbox, so they are made after it."""
+        self._wires, self._link, self._spool, self._codes = wires, link, spool, codes
 
     def run(self) -> None:
         """Take happenings until `Stop`."""
@@ -184,6 +187,8 @@ class Agent:
         try:
             if isinstance(act, Send):
                 self._record(act.fact)
+            elif isinstance(act, Judge):
+                self._codes.take(act.entered, act.code_from)
             else:
                 self._wires.perform(door, act)
         except Exception as error:
@@ -286,7 +291,7 @@ class Agent:
 
 
 def _moves_bolt(act: Act) -> bool:
-    return not isinstance(act, Send | Light | Beep)
+    return not isinstance(act, Send | Judge | Light | Beep)
 
 
 def new_tap_id(clock: Timepiece) -> str:

@@ -24,6 +24,7 @@ from kokubus.site import Reader
 from kokubus_edge import systemd
 from kokubus_edge.agent import Agent, ReaderTrouble, Readings, Stop, new_tap_id
 from kokubus_edge.clock import DeviceClock
+from kokubus_edge.codes import Codes
 from kokubus_edge.hardware import Hardware
 from kokubus_edge.identity import Identity, read_identity
 from kokubus_edge.link import Link
@@ -106,12 +107,25 @@ class Running:
         )
         hardware = Hardware(self.settings.doors, self.settings.sensors, put, factory)
         self._bolts.callback(hardware.close)
-        self.agent.connect(wires=hardware, link=link, spool=spool)
+        self.agent.connect(wires=hardware, link=link, spool=spool, codes=self._codes(disk))
         hardware.start()
         link.start()
         self._read_badges()
         self._sample(hardware, simulation.measured if simulation else None)
         self._remember(policies, disk)
+
+    def _codes(self, disk: ThreadPoolExecutor) -> Codes:
+        doors = [door.id for door in self.settings.doors]
+        codes = Codes.of(
+            self.settings.data,
+            doors,
+            self._identity.lookup_key,
+            clock=self.clock,
+            tell=self.inbox.put,
+            disk=disk,
+        )
+        codes.load()
+        return codes
 
     def _simulation(self, factory: Any) -> Any:
         """The one place where a simulation enters: before reader and hardware are made."""

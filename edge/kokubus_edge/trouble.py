@@ -10,7 +10,7 @@ class Trouble:
     """Begins (``active``) or ends an alarm of the device; becomes a `DeviceAlarmed`.
 
     ``alarm`` is one of ``disk_full``, ``disk_stalled``, ``spool_corrupt``, ``spool_full``,
-    ``policy_damaged``, ``policy_not_stored``.
+    ``policy_damaged``, ``policy_not_stored``, ``codes_damaged``.
     """
 
     alarm: str

@@ -13,6 +13,7 @@ from kokubus.decision import Reason
 from kokubus.occupancy import Co2, Passage, Pir, Sensor
 from kokubus_hub import models
 from kokubus_hub.batch import Batch, RejectedFactError
+from kokubus_hub.doors import codes
 from kokubus_hub.models import table
 from kokubus_hub.places import DevicePlace, DoorPlace, SensorPlace
 
@@ -169,6 +170,24 @@ def _stands_open(
         batch.set(_DOOR, door.id, **state)
 
 
+def code_tried(batch: Batch, device: DevicePlace, fact: said.CodeTried) -> None:
+    """A one-time code was typed; a right one is used up, here as at the door."""
+    door = batch.door(device, fact.door)
+    batch.add(
+        _DOOR_EVENT,
+        door_id=door.id,
+        device_id=device.id,
+        kind=fact.kind,
+        at=fact.at,
+        received_at=batch.now,
+        tap=None,
+        command=None,
+        detail={"outcome": fact.outcome, "counter": fact.counter, "side": fact.side},
+    )
+    if fact.counter is not None:
+        codes.used(batch.connection, door.id, fact.counter, fact.at)
+
+
 def sensors_read(batch: Batch, device: DevicePlace, fact: said.SensorsRead) -> None:
     """Readings are kept as they are; PIR and CO2 are also evidence for their room."""
     sensors = [_sensor(batch, device, reading.sensor) for reading in fact.readings]
@@ -271,6 +290,7 @@ RECORD: dict[str, Callable[[Batch, DevicePlace, Any], object]] = {
     said.DoorForced.kind: door_forced,
     said.DoorHeld.kind: door_held,
     said.DoorHeldClear.kind: door_event,
+    said.CodeTried.kind: code_tried,
     said.SensorsRead.kind: sensors_read,
     said.PolicyApplied.kind: policy_applied,
     said.CommandDone.kind: command_done,

@@ -6,14 +6,16 @@ policy is issued anew in an epoch above whatever a door may hold.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
+from kokubus.hotp import LOOK_AHEAD
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
 from kokubus_hub.models import table
 
 SETTING = "policy_epoch"
 _POLICY, _DEVICE, _SETTING = table(models.Policy), table(models.Device), table(models.Setting)
+_DOOR = table(models.Door)
 _MINUTE_MS = 60_000
 
 
@@ -31,5 +33,7 @@ def begin_epoch(connection: Connection, now: Instant) -> int:
     epoch = max(1 + max(*known, int(said or 1)), now // _MINUTE_MS)
     connection.execute(delete(_SETTING).where(_SETTING.c.key == SETTING))
     connection.execute(insert(_SETTING).values(key=SETTING, value=str(epoch)))
+    skipped = _DOOR.c.code_counter + LOOK_AHEAD // 2  # codes used since the backup open no door
+    connection.execute(update(_DOOR).values(code_counter=skipped))
     changes.record(connection, now, f"restored: epoch {epoch}")
     return epoch

@@ -63,6 +63,7 @@ def door_rules(
     modes: Iterable[Row] = (),
     closures: Iterable[Row] = (),
     placements: Sequence[Row] = (),
+    code_from: int = 0,
 ) -> DoorRules:
     """What holds at a door: the modes that concern it, its site's closures and placements.
 
@@ -87,6 +88,7 @@ def door_rules(
         reads_both_sides=door.reads_both_sides,
         min_assurance=door.min_assurance,
         opens_without_clock=site.opens_without_clock,
+        code_from=code_from,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from kokubus.messages import Instant
 from kokubus.rights import DoorRules
@@ -26,6 +26,7 @@ _MEMBER, _BADGE, _KEYHOLDER = (
     table(models.Badge),
     table(models.Keyholder),
 )
+_CODE = table(models.OneTimeCode)
 _OF_SITE: Any = bindparam("site")
 _START: Any = bindparam("start")
 _END: Any = bindparam("end")
@@ -88,6 +89,14 @@ _MODES = select(_MODE).where(
     *_in_force(_MODE),
 )
 
+_LAPSED = (
+    select(_CODE.c.door_id, func.max(_CODE.c.counter).label("newest"))
+    .join_from(_CODE, _DOOR)
+    .where(_DOOR.c.site_id == _OF_SITE, or_(_CODE.c.used_at.is_not(None), _CODE.c.at < _START))
+    .group_by(_CODE.c.door_id)
+)
+"""A one-time code lapses once it is older than what a policy looks back on."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Member:
@@ -99,7 +108,10 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class SiteRows:
-    """A site's places and modes from ``start`` to ``end``; ``rooms`` are slugs by id."""
+    """A site's places and modes from ``start`` to ``end``; ``rooms`` are slugs by id.
+
+    ``codes_from`` is the first counter, by door id, whose one-time code has not lapsed.
+    """
 
     site: Row
     start: Instant
@@ -109,6 +121,7 @@ class SiteRows:
     closures: tuple[Row, ...]
     placements: tuple[Row, ...]
     modes: tuple[Row, ...]
+    codes_from: Mapping[int, int]
     keyholders: frozenset[int]
 
     @property
@@ -125,6 +138,7 @@ class SiteRows:
             modes=[mode for mode in self.modes if rules.concerns(mode, door)],
             closures=self.closures,
             placements=self.placements,
+            code_from=self.codes_from.get(door.id, 0),
         )
 
 
@@ -153,5 +167,6 @@ def load(connection: Connection, site_id: int, start: Instant, end: Instant) -> 
         # those to come are needed as well: they end the transit that may be going on
         placements=rows(_of_site(_PLACEMENT).where(_in_force(_PLACEMENT)[0])),
         modes=rows(_MODES.order_by(_MODE.c.id)),
+        codes_from={row.door_id: row.newest + 1 for row in rows(_LAPSED)},
         keyholders=frozenset(row.badge_id for row in keyholders),
     )

@@ -57,6 +57,7 @@ UPLINKS: tuple[m.Uplink, ...] = (
     m.DoorHeld(id=ID, at=AT, door="dorf-front", since=AT - 30_000),
     m.DoorHeldClear(id=ID, at=AT, door="dorf-front", since=AT - 30_000),
     m.ExitRequested(id=ID, at=AT, door="dorf-front"),
+    m.CodeTried(id=ID, at=AT, door="dorf-front", outcome=m.CodeOutcome.ACCEPTED, counter=7),
     m.SensorsRead(
         id=ID,
         at=AT,

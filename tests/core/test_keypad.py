@@ -5,13 +5,21 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.play import Play, answer, kinds, lit, policy, seen, sent
+from tests.core.play import LOCKDOWN, Play, answer, drawn, kinds, lit, policy, seen, sent
 
 from kokubus import attempts as a
 from kokubus import messages as m
 from kokubus.attempts import Attempts
 from kokubus.door import next_wake
-from kokubus.happenings import CodeEntered, Pattern, Ticked
+from kokubus.happenings import (
+    CodeEntered,
+    CodeJudged,
+    ContactOpened,
+    Judge,
+    Light,
+    Pattern,
+    Ticked,
+)
 from kokubus.keypad import KEY_GAP_MS, MAX_DIGITS, MORE_MS, Typing, paused, press
 
 
@@ -119,7 +127,7 @@ def test_wrong_pins_raise_one_alarm_and_the_keypad_then_says_so() -> None:
     acts = guess(play, 99, badge="ada")
     assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], [])  # type: ignore[arg-type]
     acts = play(CodeEntered(door="front", digits="12345678"), after=1_000)
-    assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], [])
+    assert (lit(acts), kinds(acts)) == ([Pattern.LOCKED_OUT], ["code_tried"])
 
 
 def test_a_badge_opens_while_the_keypad_is_locked_out() -> None:
@@ -154,10 +162,51 @@ def test_a_member_who_is_early_and_an_unknown_badge_lock_nobody_out() -> None:
     assert sent(play.all, m.DeviceAlarmed) == []
 
 
-def test_a_code_is_refused_where_no_code_is_known_and_counts() -> None:
+CODE = CodeEntered(door="front", digits="12345678")
+
+
+def judged(outcome: m.CodeOutcome, counter: int | None = None) -> CodeJudged:
+    return CodeJudged(door="front", side=m.Side.IN, outcome=outcome, counter=counter)
+
+
+def test_a_code_is_handed_to_be_judged_and_opens_nothing_by_itself() -> None:
     play = Play(rules=policy())
-    acts = play(CodeEntered(door="front", digits="12345678"))
-    assert (lit(acts), kinds(acts)) == ([Pattern.DENIED], [])
-    for _ in range(a.ALLOWED - 1):
-        play(CodeEntered(door="front", digits="12345678"), after=1_000)
+    assert play(CODE) == [Light(Pattern.WAITING), Judge(CODE, 0)]
+
+
+def test_a_code_that_was_accepted_draws_the_bolt_once_and_whoever_passes_is_let_in() -> None:
+    play = Play(rules=policy(), linked=False, trusted=False)
+    acts = play(judged(m.CodeOutcome.ACCEPTED, 7))
+    assert len(drawn(acts)) == 1
+    [tried] = sent(acts)
+    assert (tried.kind, tried.outcome, tried.counter) == ("code_tried", "accepted", 7)
+    assert kinds(play(ContactOpened("front"), after=1_000)) == ["contact_changed", "passage_seen"]
+
+
+@pytest.mark.parametrize(
+    "outcome", [one for one in m.CodeOutcome if one is not m.CodeOutcome.ACCEPTED]
+)
+def test_any_other_outcome_moves_no_bolt_and_is_recorded(outcome: m.CodeOutcome) -> None:
+    play = Play(rules=policy())
+    acts = play(judged(outcome))
+    assert drawn(acts) == []
+    assert [fact.outcome for fact in sent(acts)] == [outcome]
+    shown = Pattern.LOCKED_OUT if outcome is m.CodeOutcome.LOCKED_OUT else Pattern.DENIED
+    assert lit(acts) == [shown]
+
+
+def test_a_lockdown_is_stronger_than_a_code() -> None:
+    play = Play(rules=policy(LOCKDOWN))
+    acts = play(judged(m.CodeOutcome.ACCEPTED, 3), after=50_000)
+    assert drawn(acts) == []
+    assert [(one.outcome, one.counter) for one in sent(acts)] == [("lockdown", 3)]
+
+
+def test_wrong_codes_count_like_wrong_pins() -> None:
+    play = Play(rules=policy())
+    for _ in range(a.ALLOWED):
+        play(judged(m.CodeOutcome.WRONG), after=1_000)
     assert [one.alarm for one in sent(play.all, m.DeviceAlarmed)] == ["keypad_locked"]
+    acts = play(CODE)
+    assert not any(isinstance(act, Judge) for act in acts)
+    assert [one.outcome for one in sent(acts)] == ["locked_out"]

@@ -12,7 +12,7 @@ from tests.edge.fake_clock import FakeClock
 from kokubus import wire
 from kokubus.door import DoorSpec
 from kokubus.downlinks import AccessDecided, Downlink
-from kokubus.happenings import BadgeSeen
+from kokubus.happenings import BadgeSeen, CodeEntered
 from kokubus.messages import Fact, PolicyNumber, Stamp
 from kokubus.rights import BadgeRules, Content, DoorRules, Policy, Right, RightKind
 from kokubus.wire import Down
@@ -118,6 +118,16 @@ class Policies:
         self.taken.append(down)
 
 
+@dataclass
+class Codes:
+    """What was handed to be judged."""
+
+    taken: list[tuple[CodeEntered, int]] = field(default_factory=list)
+
+    def take(self, entered: CodeEntered, code_from: int) -> None:
+        self.taken.append((entered, code_from))
+
+
 class Rig:
     """An agent with two doors; each call is one turn of its loop."""
 
@@ -126,6 +136,7 @@ class Rig:
         self.inbox: SimpleQueue[object] = SimpleQueue()
         self.wires, self.link, self.spool = Wires(), Link(), Spool(self.clock)
         self.policies = Policies(policy, policy.number if policy else None)
+        self.codes = Codes()
         self.alive = 0
         self.overheard: list[Fact] = []
         doors = [DoorSpec(id=FRONT), DoorSpec(id=BACK, has_contact=False)]
@@ -139,7 +150,12 @@ class Rig:
             overhear=self.overheard.append,
             **how,
         )
-        self.agent.connect(wires=self.wires, link=self.link, spool=self.spool)  # type: ignore[arg-type]
+        self.agent.connect(
+            wires=self.wires,
+            link=self.link,  # type: ignore[arg-type]
+            spool=self.spool,  # type: ignore[arg-type]
+            codes=self.codes,  # type: ignore[arg-type]
+        )
 
     def __call__(self, happening: object, after: int = 0) -> list[Any]:
         """One turn, ``after`` so many milliseconds; the facts it recorded."""

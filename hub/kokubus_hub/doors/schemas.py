@@ -92,6 +92,25 @@ class UnlockIn(BaseModel):
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=200)]
 
 
+class CodeOut(BaseModel):
+    """A one-time code, to be typed at the door's keypad with ``#`` at the end."""
+
+    door: str
+    code: str
+    counter: int
+    at: Time
+
+
+class CodeReadOut(BaseModel):
+    """That a one-time code was read out; of counters before a used one none opens any more."""
+
+    counter: int
+    by: str
+    reason: str
+    at: Time
+    used_at: Time | None
+
+
 class CommandOut(BaseModel):
     """What became of a remote unlock."""
 

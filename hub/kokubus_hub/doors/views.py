@@ -8,10 +8,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from kokubus_hub.context import Hub, HubOf
-from kokubus_hub.database import reading
-from kokubus_hub.doors import commands
-from kokubus_hub.doors.schemas import CommandOut, DeviceOut, DoorOut, UnlockIn
+from kokubus_hub.context import Hub, HubOf, Limit
+from kokubus_hub.database import reading, writing
+from kokubus_hub.doors import codes, commands
+from kokubus_hub.doors.codes import Asked
+from kokubus_hub.doors.schemas import CodeOut, CodeReadOut, CommandOut, DeviceOut, DoorOut, UnlockIn
 from kokubus_hub.doors.service import DoorNow, all_devices, all_doors, door_by_slug
 from kokubus_hub.problems import not_found
 from kokubus_hub.security import Someone
@@ -39,6 +40,27 @@ def unlock(door: str, wanted: UnlockIn, hub: HubOf, who: Someone, wait: Wait = 0
     """Draws the bolt once, for somebody the operator answers for. Recorded with the reason."""
     command = commands.unlock(hub, _door(hub, door), wanted.reason, who.operator_id)
     return _command(hub, command, wait)
+
+
+@router.post("/doors/{door}/code", tags=["doors"], status_code=201, summary="A one-time code")
+def code(door: str, wanted: UnlockIn, hub: HubOf, who: Someone) -> CodeOut:
+    """Eight digits that open a door with a keypad once, also without network and clock.
+
+    To be read out by phone to somebody the operator answers for. Recorded with the reason.
+    """
+    asked = Asked(door, wanted.reason, who.name, who.operator_id)
+    with writing(hub.engine) as connection:
+        read = codes.read_out(connection, hub.keyring, asked, hub.now())
+    return CodeOut.model_validate(read, from_attributes=True)
+
+
+@router.get("/doors/{door}/codes", tags=["doors"], summary="The one-time codes read out")
+def codes_of(door: str, hub: HubOf, _who: Someone, limit: Limit = 100) -> list[CodeReadOut]:
+    """Newest first: who read out which, why, and whether it was used. Never the digits."""
+    found = _door(hub, door)
+    with reading(hub.engine) as connection:
+        rows = codes.latest(connection, found.id, limit)
+    return [CodeReadOut.model_validate(row, from_attributes=True) for row in rows]
 
 
 @router.get("/commands/{command}", tags=["doors"], summary="What became of a remote unlock")

@@ -48,6 +48,7 @@ def latest(connection: Connection, now: Instant) -> dict[int, list[Line]]:
         *_passages(connection),
         *_alarms(connection),
         *_commands(connection, now),
+        *_codes(connection),
     ]
     for line in sorted(lines, key=lambda line: (line.at, line.key), reverse=True):
         if len(found[line.site_id]) < SHOWN:
@@ -132,6 +133,19 @@ def _alarms(connection: Connection) -> Iterator[Line]:
             door=row.door_name,
             code=row.kind,
             values=row.detail or {},
+        )
+
+
+def _codes(connection: Connection) -> Iterator[Line]:
+    for row in _newest(service.said(connection, ("code_tried",), TAIL)):
+        outcome = row.detail["outcome"]
+        yield Line(
+            key=f"said-{row.id}",
+            site_id=row.site_id,
+            at=row.at,
+            tone="granted" if outcome == "accepted" else "denied",
+            door=row.door_name,
+            code=f"code_{outcome}",
         )
 
 

@@ -52,6 +52,11 @@ HAPPENINGS: dict[str, str] = {
     "door_forced": _("The door was opened without a right. Somebody should look."),
     "door_held": _("The door has stood open too long. Somebody should close it."),
     "command": _("Opened from afar: {reason}"),
+    "code_accepted": _("Let in: with a one-time code read out by phone."),
+    "code_wrong": _("Not let in: the one-time code is wrong or used up."),
+    "code_locked_out": _("Not let in: too many wrong numbers, the keypad takes none for now."),
+    "code_lockdown": _("Not let in: the code was right, but the door is locked down."),
+    "code_not_kept": _("Not let in: the door cannot note which codes are used up."),
 }
 NOTES: dict[str, str] = {
     "went_in": _("went in"),
@@ -68,6 +73,11 @@ SOMEBODY = {
     "door_forced": _("Alarm"),
     "door_held": _("Alarm"),
     "command": _("Operator"),
+    "code_accepted": _("Somebody"),
+    "code_wrong": _("Somebody"),
+    "code_locked_out": _("Somebody"),
+    "code_lockdown": _("Somebody"),
+    "code_not_kept": _("Somebody"),
 }
 UNKNOWN = _("Unknown badge")
 UNFORESEEN = _("Not let in: {code}.")

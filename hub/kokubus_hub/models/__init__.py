@@ -18,6 +18,7 @@ from kokubus_hub.models.events import (
     DeadLetter,
     DoorEvent,
     Enforcement,
+    OneTimeCode,
     Passage,
     Spool,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "MetricCursor",
     "MetricRefused",
     "Municipality",
+    "OneTimeCode",
     "Operator",
     "Passage",
     "Placement",

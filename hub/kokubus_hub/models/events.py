@@ -110,6 +110,24 @@ class Command(Base):
     outcome_at: Mapped[At | None]
 
 
+class OneTimeCode(Base):
+    """A code read out by phone: for which door and counter, by whom (``by``), why, and its use.
+
+    The code itself is nowhere: door and hub compute it.
+    """
+
+    __tablename__ = "one_time_code"
+    __table_args__ = (UniqueConstraint("door_id", "counter"),)
+    id: Mapped[Key]
+    door_id: Mapped[int] = mapped_column(to("door"))
+    counter: Mapped[int]
+    operator_id: Mapped[int | None] = mapped_column(to("operator"))
+    by: Mapped[str]
+    reason: Mapped[str]
+    at: Mapped[At]
+    used_at: Mapped[At | None]
+
+
 class Spool(Base):
     """Which numbers of a device's record are durable here: JSON ``[[1, 500], [503, 510]]``."""
 

@@ -117,7 +117,8 @@ class Door(Base):
     """A door from ``from_room_id`` (None: outside) into ``room_id``, driven by a device.
 
     ``contact`` is ``open``, ``closed`` or None where there is no contact or it is unknown;
-    ``held_since`` and ``forced_at`` are None unless the door is held or forced now.
+    ``held_since`` and ``forced_at`` are None unless the door is held or forced now;
+    ``code_counter`` is that of the next one-time code.
     """
 
     __tablename__ = "door"
@@ -140,6 +141,7 @@ class Door(Base):
     contact_at: Mapped[At | None]
     held_since: Mapped[At | None]
     forced_at: Mapped[At | None]
+    code_counter: Mapped[int] = mapped_column(default=0)
 
 
 class DoorMode(Base):
