@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Level, level, predict
+from kokubus.occupancy import Belief, Level, level, predict, through
 from kokubus.occupancy.estimating import Estimate, of_posterior
-from kokubus_hub import models, places, rules
+from kokubus_hub import models, places
 from kokubus_hub.models import table
 from kokubus_hub.places import Places, RoomPlace
 
@@ -64,36 +63,31 @@ class Counting:
         found: dict[int, Crowd] = {}
         for row in connection.execute(_STATES):
             room = known.rooms.get(row.room_id)
-            counted = self._counted(row, room, known.sites[room.site_id], now) if room else None
+            counted = self._counted(row, room, known, now) if room else None
             if counted is not None:
                 found[row.room_id] = counted.crowd
         return found
 
-    def _counted(self, row: Any, room: RoomPlace, site: Row[Any], now: Instant) -> _Counted | None:
-        known = self._known.get(room.id)
-        same = known is not None and known.version == row.version
-        if known and same and 0 <= now - known.crowd.at < _PREDICTED_EVERY_MS:
-            return known
-        belief = known.belief if known and same else _read(row.state)
+    def _counted(self, row: Any, room: RoomPlace, known: Places, now: Instant) -> _Counted | None:
+        last = self._known.get(room.id)
+        same = last is not None and last.version == row.version
+        if last and same and 0 <= now - last.crowd.at < _PREDICTED_EVERY_MS:
+            return last
+        belief = last.belief if last and same else _read(row.state)
         if belief is None or len(belief.posterior) != room.model.places + 1:
             return None  # damaged, or of another capacity: the listener begins it anew
-        belief = predicted(room, site, belief, now)
+        belief = predicted(known, room, belief, now)
         crowd = Crowd(belief.at, room.capacity, belief.posterior, belief.drift > 0)
         self._known[room.id] = counted = _Counted(row.version, belief, crowd)
         return counted
 
 
-def predicted(room: RoomPlace, site: Row[Any], belief: Belief, now: Instant) -> Belief:
+def predicted(known: Places, room: RoomPlace, belief: Belief, now: Instant) -> Belief:
     """The belief at ``now``, opening hours by opening hours."""
     end = max(now, belief.at)  # a door's clock may be a little ahead of ours
     if end - belief.at > _FORGOTTEN_MS:
         belief = predict(room.model, belief, end - _FORGOTTEN_MS, open_=False)
-    windows = rules.expand(site.opening, site.timezone, belief.at, end + 1)
-    edges = {edge for window in windows for edge in window if belief.at < edge < end}
-    for start, until in pairwise([belief.at, *sorted(edges), end]):
-        open_ = any(first <= start < last for first, last in windows)
-        belief = predict(room.model, belief, until, open_)
-    return belief
+    return through(room.model, belief, known.timetable(room.site_id, belief.at, end), end)
 
 
 def together(crowds: Iterable[Crowd]) -> Crowd | None:

@@ -14,12 +14,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, select
 
 from kokubus.messages import Instant, Side
-from kokubus.occupancy import RoomModel, Sensor
+from kokubus.occupancy import RoomModel, Sensor, Timetable
 from kokubus.rights import AntiPassback, BadgeRules, DoorRules, Right, Window
 from kokubus_hub import changes, models, rules
 from kokubus_hub.models import table
 
 _SENSED = {"pir": Sensor.PIR, "co2": Sensor.CO2, "beam": Sensor.BEAM}
+_DAY_MS = 86_400_000
+_BEFORE_MS, _AFTER_MS = 2 * _DAY_MS, 30 * _DAY_MS
+"""How much more than was asked for a timetable covers, so that the next question finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,18 @@ class Places:
     keyholders: dict[int, tuple[str, ...]] = field(default_factory=dict)
     door_slugs: dict[int, str] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
+    timetables: dict[int, tuple[Instant, Instant, Timetable]] = field(default_factory=dict)
+
+    def timetable(self, site: int, start: Instant, end: Instant) -> Timetable:
+        """A site's opening hours from ``start`` to ``end`` at least."""
+        first, last, known = self.timetables.get(site, (0, 0, None))
+        if known is not None and first <= start and end <= last:
+            return known
+        first, last = start - _BEFORE_MS, end + _AFTER_MS
+        row = self.sites[site]
+        made = Timetable(rules.expand(row.opening, row.timezone, first, last))
+        self.timetables[site] = (first + _DAY_MS, last - _DAY_MS, made)
+        return made
 
 
 def current(connection: Connection, known: Places | None) -> Places:
@@ -194,8 +209,3 @@ def _by(rows: Iterable[Row[Any]], column: str) -> defaultdict[int, list[Row[Any]
     for row in rows:
         grouped[getattr(row, column)].append(row)
     return grouped
-
-
-def is_open(site: Row[Any], at: Instant) -> bool:
-    """Whether a site's opening hours hold, as the occupancy filter needs to know."""
-    return bool(rules.expand(site.opening, site.timezone, at, at + 1))

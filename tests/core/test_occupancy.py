@@ -120,7 +120,7 @@ def test_two_steps_give_what_one_step_gives(
     once = predict(ROOM, belief, twice.at, open_)
     assert twice.posterior == pytest.approx(once.posterior, abs=1e-11)
     assert twice.weights == pytest.approx(once.weights, abs=1e-9)
-    assert replace(twice, posterior=(), weights=()) == replace(once, posterior=(), weights=())
+    assert twice._replace(posterior=(), weights=()) == once._replace(posterior=(), weights=())
 
 
 @given(histories, st.integers(1, HOUR), happenings)
@@ -171,7 +171,7 @@ def test_a_gap_is_exact() -> None:
         rise, more = up * p[0], up * 2 / 3 * p[1]
         fall, less = down * p[1], 2 * down * p[2]
         p = (p[0] - rise + fall, p[1] + rise - fall - more + less, p[2] + more - less)
-    belief = replace(initial(room, START), posterior=(1.0, 0.0, 0.0))
+    belief = initial(room, START)._replace(posterior=(1.0, 0.0, 0.0))
     assert predict(room, belief, START + 30_011, open_=True).posterior == pytest.approx(p, abs=1e-5)
 
 

@@ -125,4 +125,4 @@ def test_keyholders_open_every_door_of_their_sites(hub: World) -> None:
 )
 def test_opening_hours(hub: World, opening: dict[str, list[str]], opens: bool) -> None:
     hub.set(models.Site, "dorf", opening=opening)
-    assert places.is_open(read(hub).sites[1], NOW) is opens
+    assert read(hub).timetable(1, NOW, NOW).open_at(NOW) is opens

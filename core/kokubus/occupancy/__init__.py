@@ -11,9 +11,19 @@
 
 from kokubus.occupancy.belief import Belief, Event
 from kokubus.occupancy.estimating import Estimate, Level, estimate, level
-from kokubus.occupancy.evidence import ClosingReset, Co2, Evidence, Passage, Pir, Sensor
+from kokubus.occupancy.evidence import (
+    ClosingReset,
+    Co2,
+    Evidence,
+    HeadCount,
+    Indirect,
+    Passage,
+    Pir,
+    Sensor,
+)
 from kokubus.occupancy.filtering import initial, predict, update, wants
-from kokubus.occupancy.model import RoomModel
+from kokubus.occupancy.hours import Timetable, fold, through
+from kokubus.occupancy.model import Learned, RoomModel
 
 __all__ = [
     "Belief",
@@ -22,15 +32,21 @@ __all__ = [
     "Estimate",
     "Event",
     "Evidence",
+    "HeadCount",
+    "Indirect",
+    "Learned",
     "Level",
     "Passage",
     "Pir",
     "RoomModel",
     "Sensor",
+    "Timetable",
     "estimate",
+    "fold",
     "initial",
     "level",
     "predict",
+    "through",
     "update",
     "wants",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kokubus.messages import Instant, Side
 from kokubus.occupancy.evidence import Sensor
@@ -13,8 +12,7 @@ SENSORS = tuple(Sensor)  # only ever append to Sensor: stored beliefs rely on th
 NO_WEIGHTS = (0.0,) * len(SENSORS)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One passage and the sensors that saw it."""
 
     at: Instant
@@ -22,14 +20,14 @@ class Event:
     seen_by: tuple[Sensor, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Belief:
+class Belief(NamedTuple):
     """Posterior over n = 0..N at ``at``, and what later evidence needs to be judged.
 
     Until ``floor_until`` the room cannot be empty (somebody just badged in). ``co2`` are the
     readings of the last lag, oldest first, ``pir`` the last one counted, ``events`` the
-    passages of the last seconds. ``drift`` counts exits from a room believed empty since the
-    last reset. ``weights`` are log-odds of "somebody is inside", one for each of `SENSORS`.
+    passages of the last seconds, ``indirect`` the last level of light or sound counted, by
+    sensor. ``drift`` counts exits from a room believed empty since the last reset.
+    ``weights`` are log-odds of "somebody is inside", one for each of `SENSORS`.
     """
 
     at: Instant
@@ -41,6 +39,7 @@ class Belief:
     events: tuple[Event, ...] = ()
     drift: int = 0
     weights: tuple[float, ...] = NO_WEIGHTS
+    indirect: tuple[tuple[Sensor, Instant, int], ...] = ()
 
     def to_json(self) -> str:
         """Compact JSON; floats in full, so that `from_json` gives back the same belief."""
@@ -53,9 +52,10 @@ class Belief:
                 "ambient": self.ambient_ppm,
                 "co2": self.co2,
                 "pir": self.pir,
-                "events": [(e.at, e.side, e.seen_by) for e in self.events],
+                "events": self.events,
                 "drift": self.drift,
                 "weights": self.weights,
+                "indirect": self.indirect,
             },
             separators=(",", ":"),
             allow_nan=False,
@@ -83,6 +83,7 @@ def _fields(row: Any) -> dict[str, Any]:
         "events": tuple(_event(*event) for event in row["events"]),
         "drift": row["drift"],
         "weights": (*row["weights"], *NO_WEIGHTS)[: len(SENSORS)],
+        "indirect": tuple((Sensor(name), at, bin_) for name, at, bin_ in row.get("indirect", ())),
     }
 
 

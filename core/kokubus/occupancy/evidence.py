@@ -10,13 +10,19 @@ from kokubus.messages import Instant, Side
 
 
 class Sensor(StrEnum):
-    """Where evidence about a room comes from; the keys of `Estimate.contributions`."""
+    """Where evidence about a room comes from; the keys of `Estimate.contributions`.
+
+    LABEL is a person who has counted.
+    """
 
     BADGE = "badge"
     BEAM = "beam"
     CONTACT = "contact"
     PIR = "pir"
     CO2 = "co2"
+    LIGHT = "light"
+    SOUND = "sound"
+    LABEL = "label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +62,30 @@ class Co2:
 
 
 @dataclass(frozen=True, slots=True)
+class Indirect:
+    """A level of light (lux) or sound (any unit, as long as it stays): ``sensor`` says which.
+
+    It says nothing until what it means in this room was learned (`RoomModel.learned`).
+    """
+
+    at: Instant
+    sensor: Sensor
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeadCount:
+    """Somebody has looked and counted ``people``."""
+
+    at: Instant
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClosingReset:
     """The room was found empty, or closed with nobody expected inside."""
 
     at: Instant
 
 
-Evidence: TypeAlias = Passage | Pir | Co2 | ClosingReset
+Evidence: TypeAlias = Passage | Pir | Co2 | Indirect | HeadCount | ClosingReset

@@ -7,7 +7,7 @@ the caller to replay from an older belief.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from math import exp, log
 from typing import Any
 
@@ -15,22 +15,36 @@ import numpy as np
 
 from kokubus.messages import Instant, Side
 from kokubus.occupancy.belief import NO_WEIGHTS, SENSORS, Belief
-from kokubus.occupancy.evidence import ClosingReset, Co2, Evidence, Passage, Pir, Sensor
-from kokubus.occupancy.kinetics import HOUR_MS, Vector, advance, stationary, steps
+from kokubus.occupancy.evidence import (
+    ClosingReset,
+    Co2,
+    Evidence,
+    HeadCount,
+    Indirect,
+    Passage,
+    Pir,
+    Sensor,
+)
+from kokubus.occupancy.kinetics import HOUR_MS, Steps, Vector, stationary
 from kokubus.occupancy.model import RoomModel
-from kokubus.occupancy.passages import FLOOR_MS, is_news, join, kernel
+from kokubus.occupancy.passages import FLOOR_MS, is_news, join
 from kokubus.occupancy.sensing import (
+    MISJUDGED,
     ambient,
     co2_likelihood,
-    pir_likelihood,
+    indirect_likelihood,
+    label_likelihood,
+    levels,
     remembered,
     wants_co2,
+    wants_indirect,
     wants_pir,
 )
 
 CLOSED_EMPTY = 0.98
 FADING_H = 0.5
 SURE = 1e-6
+_PLACE = {sensor: place for place, sensor in enumerate(SENSORS)}
 
 
 def initial(model: RoomModel, at: Instant) -> Belief:
@@ -42,14 +56,16 @@ def initial(model: RoomModel, at: Instant) -> Belief:
 def predict(model: RoomModel, belief: Belief, at: Instant, open_: bool) -> Belief:
     """The belief at ``at`` if nothing more was seen; the interval widens with the gap.
 
-    ``open_`` holds for the whole gap: split it where opening hours begin or end. Two steps
-    give what one step gives. ValueError if ``at`` is before the belief, or if the belief is
-    of a room with another capacity.
+    ``open_`` holds for the whole gap: split it where opening hours begin or end
+    (`kokubus.occupancy.hours`). Two steps give what one step gives. ValueError if ``at`` is
+    before the belief, or if the belief is of a room with another capacity.
     """
     if at == belief.at:
         return belief
     p = _moved(model, belief, at, open_)
-    return _believed(belief, at, p, weights=_faded(belief, at))
+    fading = exp((belief.at - at) / HOUR_MS / FADING_H)
+    weights = tuple([weight * fading for weight in belief.weights])
+    return _believed(belief, at, p.tolist(), weights)
 
 
 def wants(belief: Belief, evidence: Evidence) -> bool:
@@ -62,6 +78,8 @@ def wants(belief: Belief, evidence: Evidence) -> bool:
         return wants_pir(belief, evidence)
     if isinstance(evidence, Co2):
         return wants_co2(belief, evidence)
+    if isinstance(evidence, Indirect):
+        return wants_indirect(belief, evidence)
     return True
 
 
@@ -70,46 +88,47 @@ def update(model: RoomModel, belief: Belief, evidence: Evidence, open_: bool) ->
     if not wants(belief, evidence):
         return predict(model, belief, evidence.at, open_)
     p = _moved(model, belief, evidence.at, open_)
-    match evidence:
-        case Passage():
-            return _passed(belief, p, evidence)
-        case Pir():
-            return _sensed_motion(model, belief, p, evidence)
-        case Co2():
-            return _sensed_breath(model, belief, p, evidence)
-        case ClosingReset():
-            return _closed(belief, p, evidence)
+    return _FOLD[type(evidence)](model, belief, p, evidence)
+
+
+def moves(
+    model: RoomModel, belief: Belief, at: Instant, open_: bool
+) -> Iterator[tuple[Steps, int]]:
+    """(transitions, milliseconds) that lead from the belief to ``at``, in order."""
+    since = belief.at
+    if belief.floor_until is not None and belief.floor_until > since:
+        since = min(at, belief.floor_until)
+        yield model.ready.steps(open_, 1), since - belief.at
+    yield model.ready.steps(open_, 0), at - since
 
 
 def _moved(model: RoomModel, belief: Belief, at: Instant, open_: bool) -> Vector:
     if at < belief.at:
         raise ValueError(f"a belief of {belief.at} cannot be taken back to {at}: replay it")
-    size = model.places + 1
-    if len(belief.posterior) != size:
-        raise ValueError(f"a belief of {len(belief.posterior)} counts is of another room model")
     p = np.array(belief.posterior)
-    since = belief.at
-    if belief.floor_until is not None and belief.floor_until > since:
-        since = min(at, belief.floor_until)
-        p = advance(p, steps(size, *model.rates(open_), 1), since - belief.at)
-    return advance(p, steps(size, *model.rates(open_), 0), at - since)
+    if p.size != model.ready.size:
+        raise ValueError(f"a belief of {p.size} counts is of another room model")
+    if belief.floor_until is None:
+        return model.ready.steps(open_, 0).advance(p, at - belief.at)
+    for transitions, gap in moves(model, belief, at, open_):
+        p = transitions.advance(p, gap)
+    return p
 
 
-def _passed(belief: Belief, before: Vector, passage: Passage) -> Belief:
+def _passed(model: RoomModel, belief: Belief, before: Vector, passage: Passage) -> Belief:
     events, joined = join(belief.events, passage)
     news = is_news(joined, passage)
-    p = kernel(before.size, passage.sensor, passage.side) @ before if news else before.copy()
+    p = before.copy()
+    if news:
+        p = model.ready.kernel(passage.sensor, passage.side).dot(before)
     if passage.badged_in:
         p[0] = 0.0
-    unforeseen = news and passage.side is Side.OUT and before[0] > 0.5
-    return _believed(
-        belief,
-        passage.at,
-        p,
+    unforeseen = news and passage.side is Side.OUT and before.item(0) > 0.5
+    now = _swayed(belief, passage.at, passage.sensor, before, p)
+    return now._replace(
         floor_until=_floor(belief, passage, joined is None),
         events=events,
         drift=belief.drift + int(unforeseen),
-        weights=_weighed(belief, passage, passage.sensor, before, p),
     )
 
 
@@ -120,60 +139,82 @@ def _floor(belief: Belief, passage: Passage, new: bool) -> Instant | None:
 
 
 def _sensed_motion(model: RoomModel, belief: Belief, before: Vector, reading: Pir) -> Belief:
-    p = before * pir_likelihood(model, reading.fired)
-    return _believed(
-        belief,
-        reading.at,
-        p,
-        pir=(reading.at, reading.fired),
-        weights=_weighed(belief, reading, Sensor.PIR, before, p),
-    )
+    p = before * model.ready.pir[reading.fired]
+    now = _swayed(belief, reading.at, Sensor.PIR, before, p)
+    return now._replace(pir=(reading.at, reading.fired))
 
 
 def _sensed_breath(model: RoomModel, belief: Belief, before: Vector, reading: Co2) -> Belief:
     p = before * co2_likelihood(model, belief, reading)
-    return _believed(
-        belief,
-        reading.at,
-        p,
+    now = _swayed(belief, reading.at, Sensor.CO2, before, p)
+    return now._replace(
         co2=remembered(model, belief, reading),
-        ambient_ppm=ambient(belief, reading, _empty(p)),
-        weights=_weighed(belief, reading, Sensor.CO2, before, p),
+        ambient_ppm=ambient(belief, reading, now.posterior[0]),
     )
 
 
-def _closed(belief: Belief, before: Vector, reset: ClosingReset) -> Belief:
+def _sensed_indirectly(
+    model: RoomModel, belief: Belief, before: Vector, reading: Indirect
+) -> Belief:
+    p = before * indirect_likelihood(model, belief, reading)
+    now = _swayed(belief, reading.at, reading.sensor, before, p)
+    return now._replace(indirect=levels(model, belief, reading))
+
+
+def _counted(model: RoomModel, belief: Belief, before: Vector, label: HeadCount) -> Belief:
+    """Who has looked is believed, even against everything that was believed before."""
+    known = (1.0 - MISJUDGED) * before + MISJUDGED / before.size
+    p = known * label_likelihood(model, label)
+    now = _swayed(belief, label.at, Sensor.LABEL, before, p)
+    return now._replace(drift=0, floor_until=now.floor_until if label.people else None)
+
+
+def _closed(_model: RoomModel, belief: Belief, before: Vector, reset: ClosingReset) -> Belief:
     p = before * (1.0 - CLOSED_EMPTY)
     p[0] += CLOSED_EMPTY
-    return _believed(belief, reset.at, p, floor_until=None, events=(), drift=0, weights=NO_WEIGHTS)
+    now = _believed(belief, reset.at, p.tolist(), NO_WEIGHTS)
+    return now._replace(floor_until=None, events=(), drift=0)
 
 
-def _believed(belief: Belief, at: Instant, p: Vector, **changes: Any) -> Belief:
-    floor = changes.pop("floor_until", belief.floor_until)
-    return replace(
-        belief,
-        at=at,
-        posterior=tuple((p / np.add.reduce(p)).tolist()),
-        floor_until=floor if floor is not None and floor > at else None,
-        **changes,
+def _swayed(belief: Belief, at: Instant, sensor: Sensor, before: Vector, after: Vector) -> Belief:
+    """The belief with ``after`` as its posterior, what moved it there put to the sensor."""
+    values: list[float] = after.tolist()
+    total = sum(values)
+    values = [value / total for value in values]
+    fading = exp((belief.at - at) / HOUR_MS / FADING_H)
+    weights = [weight * fading for weight in belief.weights]
+    weights[_PLACE[sensor]] += log_odds(values[0]) - log_odds(before.item(0))
+    return _believed(belief, at, values, tuple(weights))
+
+
+def _believed(
+    belief: Belief, at: Instant, posterior: list[float], weights: tuple[float, ...]
+) -> Belief:
+    floor = belief.floor_until
+    if floor is not None and floor <= at:
+        floor = None
+    return Belief(
+        at,
+        tuple(posterior),
+        floor,
+        belief.ambient_ppm,
+        belief.co2,
+        belief.pir,
+        belief.events,
+        belief.drift,
+        weights,
+        belief.indirect,
     )
 
 
-def _faded(belief: Belief, at: Instant) -> tuple[float, ...]:
-    fading = exp((belief.at - at) / HOUR_MS / FADING_H)
-    return tuple([w * fading for w in belief.weights])
-
-
-def _weighed(
-    belief: Belief, evidence: Evidence, sensor: Sensor, before: Vector, after: Vector
-) -> tuple[float, ...]:
-    weights = list(_faded(belief, evidence.at))
-    weights[SENSORS.index(sensor)] += log_odds(_empty(after)) - log_odds(_empty(before))
-    return tuple(weights)
-
-
-def _empty(p: Vector) -> float:
-    return float(p[0] / np.add.reduce(p))
+_FOLD: dict[type[Evidence], Callable[[RoomModel, Belief, Vector, Any], Belief]] = {
+    Pir: _sensed_motion,
+    Co2: _sensed_breath,
+    Passage: _passed,
+    Indirect: _sensed_indirectly,
+    HeadCount: _counted,
+    ClosingReset: _closed,
+}
 
 
 def log_odds(empty: float) -> float:

@@ -1,8 +1,8 @@
 """How a count moves while nobody looks: an exact birth-death process on 0..N.
 
 Arrivals lambda (1 - n/(N+1)), departures mu n. The transition over t milliseconds is the
-product of P(d 8^k ms) over the octal digits d of t, so any gap is exact and nothing is
-cached per gap.
+product of P(d base^k ms) over the digits d of t, so any gap is exact and nothing is cached
+per gap.
 """
 
 from __future__ import annotations
@@ -17,8 +17,46 @@ Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 
 HOUR_MS = 3_600_000.0
-DIGITS = 11
-LONGEST_MS = 8**DIGITS - 1  # 99 days; every room has long forgotten by then
+LONGEST_MS = 2**33 - 1  # 99 days; every room has long forgotten by then
+SMALL, MIDDLE = 32, 128
+
+
+class Steps:
+    """The transitions of one room in one regime, ready to be applied over any gap.
+
+    Digits of six bits need three products for half a minute, but 378 matrices; rooms of
+    more places have fewer matrices and take more products.
+    """
+
+    __slots__ = ("_bits", "_mask", "_table")
+
+    def __init__(self, size: int, unit: Matrix) -> None:
+        self._bits = 6 if size <= SMALL else 3 if size <= MIDDLE else 1
+        self._mask = 2**self._bits - 1
+        self._table = [*_digits(unit, self._bits)]
+
+    def advance(self, p: Vector, gap_ms: int) -> Vector:
+        """The distribution ``p`` after ``gap_ms`` milliseconds, at most `LONGEST_MS` of them."""
+        rest, place = min(gap_ms, LONGEST_MS), 0
+        while rest:
+            digit = rest & self._mask
+            if digit:
+                p = self._table[place][digit - 1].dot(p)
+            rest, place = rest >> self._bits, place + 1
+        return p
+
+    def recall(self, chances: Vector, gap_ms: int) -> Vector:
+        """By count now, the expectation of ``chances`` ``gap_ms`` later: the adjoint of `advance`.
+
+        ``advance(p, t) @ chances == p @ recall(chances, t)``: what smoothing goes back by.
+        """
+        rest, place = min(gap_ms, LONGEST_MS), 0
+        while rest:
+            digit = rest & self._mask
+            if digit:
+                chances = chances.dot(self._table[place][digit - 1])
+            rest, place = rest >> self._bits, place + 1
+        return chances
 
 
 def generator(size: int, arrivals: float, departures: float, lowest: int = 0) -> Matrix:
@@ -31,42 +69,33 @@ def generator(size: int, arrivals: float, departures: float, lowest: int = 0) ->
     return np.asarray((rates - np.diag(births + deaths)) / HOUR_MS)
 
 
-@lru_cache(maxsize=128)
-def steps(
-    size: int, arrivals: float, departures: float, lowest: int
-) -> tuple[tuple[Matrix, ...], ...]:
-    """``steps[k][d - 1]`` is P(d 8^k ms) transposed, k = 0..10, d = 1..7.
+@lru_cache(maxsize=64)
+def steps(size: int, arrivals: float, departures: float, lowest: int) -> Steps:
+    """The transitions for these rates per hour.
 
     Products of non-negative matrices stay exact to rounding as long as each row is brought
     back to sum 1; an eigendecomposition would lose the far tail of a room that is mostly
     empty (its stationary weights span a hundred orders of magnitude).
     """
     q = generator(size, arrivals, departures, lowest)
-    unit = _stochastic(np.eye(size) + q + q @ q / 2.0 + q @ q @ q / 6.0)
+    return Steps(size, _stochastic(np.eye(size) + q + q @ q / 2.0 + q @ q @ q / 6.0))
+
+
+def _digits(unit: Matrix, bits: int) -> list[tuple[Matrix, ...]]:
+    """P(d base^k ms), transposed, d = 1..base-1, for each k below `LONGEST_MS`."""
     table = []
-    for _ in range(DIGITS):
+    for _ in range(-(-33 // bits)):
         powers = [unit]
-        while len(powers) < 8:
+        while len(powers) < 2**bits:
             powers.append(_stochastic(powers[-1] @ unit))
         unit = powers.pop()
         table.append(tuple(np.ascontiguousarray(power.T) for power in powers))
-    return tuple(table)
+    return table
 
 
 def _stochastic(step: Matrix) -> Matrix:
     step = np.maximum(step, 0.0)
     return np.asarray(step / step.sum(axis=1, keepdims=True))
-
-
-def advance(p: Vector, table: tuple[tuple[Matrix, ...], ...], gap_ms: int) -> Vector:
-    """The distribution ``p`` after ``gap_ms`` milliseconds, at most `LONGEST_MS` of them."""
-    rest, place = min(gap_ms, LONGEST_MS), 0
-    while rest:
-        digit = rest & 7
-        if digit:
-            p = table[place][digit - 1].dot(p)
-        rest, place = rest >> 3, place + 1
-    return p
 
 
 def stationary(size: int, arrivals: float, departures: float) -> Vector:

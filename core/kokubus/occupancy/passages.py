@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import lru_cache
-
 import numpy as np
 
 from kokubus.messages import Side
@@ -28,7 +25,6 @@ MOVES: dict[tuple[Sensor, Side | None], dict[int, float]] = {
 UNDIRECTED = {-1: 0.40, 1: 0.15, 0: 0.45}
 
 
-@lru_cache(maxsize=256)
 def kernel(size: int, sensor: Sensor, side: Side | None) -> Matrix:
     """Column n holds the weights of n' after this passage, (size, size).
 
@@ -51,7 +47,7 @@ def join(events: tuple[Event, ...], passage: Passage) -> tuple[tuple[Event, ...]
     for place, event in enumerate(recent):
         if _same(event, passage):
             seen_by = (*event.seen_by, passage.sensor)
-            recent[place] = replace(event, side=event.side or passage.side, seen_by=seen_by)
+            recent[place] = Event(event.at, event.side or passage.side, seen_by)
             return tuple(recent), event
     return (*recent, Event(passage.at, passage.side, (passage.sensor,))), None
 

@@ -1,15 +1,15 @@
-"""How likely a reading is for each count: motion by PIR, breath by CO2."""
+"""How likely a reading is for each count: motion by PIR, breath by CO2, light and sound."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from math import exp, expm1, isfinite, sqrt
+from bisect import bisect_right
+from math import exp, expm1, isfinite, log1p, sqrt
 
 import numpy as np
 
 from kokubus.messages import Instant
 from kokubus.occupancy.belief import Belief
-from kokubus.occupancy.evidence import Co2, Pir
+from kokubus.occupancy.evidence import Co2, HeadCount, Indirect, Pir, Sensor
 from kokubus.occupancy.kinetics import HOUR_MS, Vector
 from kokubus.occupancy.model import RoomModel
 
@@ -19,6 +19,10 @@ OUTDOOR_PPM = 420.0
 AMBIENT_FALLS_H = 0.5
 AMBIENT_RISES_H = 1.0
 AMBIENT_GAP_H = 0.1
+COUNTED_RIGHT, COUNTED_NEARLY, MISJUDGED = 0.98, 0.0095, 0.1
+"""Of a person who counts: right, one too many (as often too few), and the belief all wrong."""
+INDIRECT_EVERY_MS = 1_800_000
+"""Light stays on and fans hum: a level that lasts is one observation per half hour."""
 
 
 def wants_pir(belief: Belief, reading: Pir) -> bool:
@@ -36,17 +40,12 @@ def wants_co2(belief: Belief, reading: Co2) -> bool:
     return not belief.co2 or reading.at - belief.co2[-1][0] >= SPACING_MS
 
 
-@lru_cache(maxsize=256)
-def pir_likelihood(model: RoomModel, fired: bool) -> Vector:
-    """P(fired | n) to the power of its weight, P = 1 - (1 - e0)(1 - q)^n, shape (N+1,)."""
-    quiet = (1.0 - model.pir_false) * (1.0 - model.pir_seen) ** counts(model.places + 1)
-    return np.asarray((1.0 - quiet if fired else quiet) ** model.pir_weight)
-
-
-@lru_cache(maxsize=64)
-def counts(size: int) -> Vector:
-    """0, 1, .. size - 1."""
-    return np.arange(size, dtype=np.float64)
+def wants_indirect(belief: Belief, reading: Indirect) -> bool:
+    """Possible, and at least half a minute after the last one of its sensor."""
+    if not (isfinite(reading.value) and reading.value >= 0):
+        return False
+    last = _last_indirect(belief, reading.sensor)
+    return last is None or reading.at - last[1] >= SPACING_MS
 
 
 def co2_likelihood(model: RoomModel, belief: Belief, reading: Co2) -> Vector | float:
@@ -56,31 +55,39 @@ def co2_likelihood(model: RoomModel, belief: Belief, reading: Co2) -> Vector | f
     c = b + (c' - b) rho + (gamma / a)(1 - rho) n + eps, rho = exp(-a D), eps Student-t.
     Readings of one lag window share one weight, since their noise is not independent.
     """
-    before = _a_lag_ago(model, belief, reading.at)
+    before = a_lag_ago(model, belief.co2, reading.at)
     if before is None or belief.ambient_ppm is None:
         return 1.0
-    lags = (reading.at - before[0]) / model.co2_lag_ms
-    rho = exp(-model.air_changes * lags * model.co2_lag_ms / HOUR_MS)
+    gap = reading.at - before[0]
+    rho = exp(-model.air_changes * gap / HOUR_MS)
     quiet = belief.ambient_ppm + (before[1] - belief.ambient_ppm) * rho
-    each = model.ppm_per_person_h / model.air_changes * (1.0 - rho)
-    width = model.co2_sigma * sqrt(model.co2_nu * max(1.0, lags))
-    z = ((reading.ppm - quiet) - each * counts(model.places + 1)) / width
+    width = model.co2_sigma * sqrt(model.co2_nu * max(1.0, gap / model.co2_lag_ms))
+    z = (1.0 - rho) / width * model.ready.air
+    z -= (reading.ppm - quiet) / width
+    z *= z
+    z += 1.0
     share = min(1.0, (reading.at - belief.co2[-1][0]) / model.co2_lag_ms)
-    return np.asarray((1.0 + z * z) ** (-(model.co2_nu + 1.0) / 2.0 * model.co2_weight * share))
+    return np.asarray(z ** (-(model.co2_nu + 1.0) / 2.0 * model.co2_weight * share))
 
 
-def _a_lag_ago(model: RoomModel, belief: Belief, at: Instant) -> tuple[Instant, float] | None:
-    for sample in reversed(belief.co2):
-        if at - sample[0] >= 0.9 * model.co2_lag_ms:
+def a_lag_ago(
+    model: RoomModel, samples: tuple[tuple[Instant, float], ...], at: Instant
+) -> tuple[Instant, float] | None:
+    """The reading to compare with one at ``at``; None if there is none of about a lag ago."""
+    least = 0.9 * model.co2_lag_ms
+    for sample in reversed(samples):
+        if at - sample[0] >= least:
             return sample if at - sample[0] <= 3 * model.co2_lag_ms else None
     return None
 
 
 def remembered(model: RoomModel, belief: Belief, reading: Co2) -> tuple[tuple[Instant, float], ...]:
     """The readings a later one can be compared with: a lag of them and the newest before."""
-    kept = [s for s in belief.co2 if reading.at - s[0] < model.co2_lag_ms]
-    older = belief.co2[: len(belief.co2) - len(kept)]
-    return (*older[-1:], *kept, (reading.at, reading.ppm))
+    samples, oldest = belief.co2, reading.at - model.co2_lag_ms
+    first = 0
+    while first + 1 < len(samples) and samples[first + 1][0] <= oldest:
+        first += 1
+    return (*samples[first:], (reading.at, reading.ppm))
 
 
 def ambient(belief: Belief, reading: Co2, empty: float) -> float:
@@ -95,3 +102,47 @@ def ambient(belief: Belief, reading: Co2, empty: float) -> float:
     above = reading.ppm - belief.ambient_ppm
     pull = hours / AMBIENT_FALLS_H if above < 0 else empty * hours / AMBIENT_RISES_H
     return belief.ambient_ppm - above * expm1(-pull)
+
+
+def level_of(edges: tuple[float, ...], value: float) -> int:
+    """Which level a value of light or sound is: 0 to len(edges)."""
+    return bisect_right(edges, log1p(value))
+
+
+def indirect_likelihood(model: RoomModel, belief: Belief, reading: Indirect) -> Vector | float:
+    """P(level | n) up to a factor, shape (N+1,); 1 where the room has not taught its meaning.
+
+    A level that changed is a new observation, one that lasts only part of one.
+    """
+    learned = model.ready.learned.get(reading.sensor)
+    if learned is None:
+        return 1.0
+    level = level_of(learned.edges, reading.value)
+    last = _last_indirect(belief, reading.sensor)
+    lasts = last is not None and last[2] == level
+    share = min(1.0, (reading.at - last[1]) / INDIRECT_EVERY_MS) if last and lasts else 1.0
+    likelihood = np.full(model.ready.size, exp(share * learned.log_ratios[level]))
+    likelihood[0] = 1.0
+    return likelihood
+
+
+def levels(
+    model: RoomModel, belief: Belief, reading: Indirect
+) -> tuple[tuple[Sensor, Instant, int], ...]:
+    """The last level of each sensor, this reading's among them."""
+    learned = model.ready.learned.get(reading.sensor)
+    level = level_of(learned.edges, reading.value) if learned else -1
+    others = (one for one in belief.indirect if one[0] is not reading.sensor)
+    return (*others, (reading.sensor, reading.at, level))
+
+
+def label_likelihood(model: RoomModel, label: HeadCount) -> Vector:
+    """P(said k | n), shape (N+1,): nearly always right, else mostly off by one."""
+    ready = model.ready
+    off = np.abs(ready.counts - min(label.people, model.places))
+    rest = (1.0 - COUNTED_RIGHT - 2 * COUNTED_NEARLY) / ready.size
+    return np.where(off == 0, COUNTED_RIGHT, np.where(off == 1, COUNTED_NEARLY, rest))
+
+
+def _last_indirect(belief: Belief, sensor: Sensor) -> tuple[Sensor, Instant, int] | None:
+    return next((one for one in belief.indirect if one[0] is sensor), None)

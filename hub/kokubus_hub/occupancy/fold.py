@@ -10,24 +10,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Co2, Evidence, Pir, initial, wants
-from kokubus.occupancy import update as updated
-from kokubus_hub import models, places
+from kokubus.occupancy import Belief, Co2, Evidence, Pir, fold, initial, wants
+from kokubus_hub import models
 from kokubus_hub.batch import Batch
 from kokubus_hub.counting import predicted
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
-from kokubus_hub.places import RoomPlace
+from kokubus_hub.places import Places, RoomPlace
 from kokubus_hub.spools import SpoolMovedError
 
 SNAPSHOT_EVERY_MS = 60_000
 _RANK = {Pir: 1, Co2: 2}
-LONG_MS = 60_000
-"""A silence longer than this may hold the hour at which a site opens or closes."""
+LONG_MS = 86_400_000
+"""A silence longer than this is shortened to what a belief can remember (`predicted`)."""
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
 _VERSIONS = (
@@ -67,12 +66,12 @@ def order(evidence: Evidence) -> tuple[Instant, int]:
     return evidence.at, _RANK.get(type(evidence), 0)
 
 
-def folded(place: RoomPlace, site: Row[Any], belief: Belief, evidence: Evidence) -> Belief:
+def folded(known: Places, place: RoomPlace, belief: Belief, evidence: Evidence) -> Belief:
     """The belief with the evidence in it, opening hours by opening hours."""
     if evidence.at - belief.at > LONG_MS:
-        belief = predicted(place, site, belief, evidence.at)
-    open_ = places.is_open(site, evidence.at)
-    return updated(place.model, belief, evidence, open_=open_)
+        belief = predicted(known, place, belief, evidence.at)
+    hours = known.timetable(place.site_id, belief.at, evidence.at)
+    return fold(place.model, belief, hours, evidence)
 
 
 @dataclass(slots=True)
@@ -92,14 +91,14 @@ class _Room:
         """Another batch: nothing of it is folded yet."""
         self.changed, self.began_at, self.estimates = False, self.belief.at, []
 
-    def fold(self, site: Row[Any], evidence: Evidence) -> None:
+    def fold(self, known: Places, evidence: Evidence) -> None:
         if evidence.at < self.belief.at:
             since = self.dirty_since
             self.dirty_since = evidence.at if since is None else min(since, evidence.at)
             self.changed = True
         elif wants(self.belief, evidence):
-            self.estimates += history.rows(self.place, site, self.belief, evidence.at)
-            self.belief = folded(self.place, site, self.belief, evidence)
+            self.estimates += history.rows(known, self.place, self.belief, evidence.at)
+            self.belief = folded(known, self.place, self.belief, evidence)
             self.changed = True
 
 
@@ -121,7 +120,7 @@ class Fold:
         rooms = self._rooms(batch, {room for room, _ in wanted})
         for room_id, evidence in sorted(wanted, key=lambda pair: order(pair[1])):
             room = rooms[room_id]
-            room.fold(batch.places.sites[room.place.site_id], evidence)
+            room.fold(batch.places, evidence)
         self._write(batch, [room for room in rooms.values() if room.changed])
 
     def _may_matter(self, room_id: int, evidence: Evidence) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from kokubus.messages import Instant
 from kokubus.occupancy import Belief
@@ -18,7 +18,7 @@ from kokubus_hub import models, places
 from kokubus_hub.bulk import insert_rows
 from kokubus_hub.counting import predicted
 from kokubus_hub.models import table
-from kokubus_hub.places import RoomPlace
+from kokubus_hub.places import Places, RoomPlace
 
 EVERY_MS = 300_000
 LONGEST_MS = 86_400_000
@@ -42,11 +42,11 @@ def marks(start: Instant, end: Instant) -> range:
     return range(-(-first // EVERY_MS) * EVERY_MS, end, EVERY_MS)
 
 
-def rows(place: RoomPlace, site: Row[Any], belief: Belief, until: Instant) -> list[EstimateRow]:
+def rows(known: Places, place: RoomPlace, belief: Belief, until: Instant) -> list[EstimateRow]:
     """An estimate for each mark from the belief's instant to before ``until``."""
     found = []
     for mark in marks(belief.at, until):
-        belief = predicted(place, site, belief, mark)
+        belief = predicted(known, place, belief, mark)
         found.append(_row(place, belief))
     return found
 
@@ -94,12 +94,9 @@ def linger(connection: Connection, room_id: int, now: Instant) -> None:
     last = select(func.max(_ESTIMATE.c.at)).where(_ESTIMATE.c.room_id == room_id)
     written = connection.execute(last).scalar()
     start = max(belief.at, -1 if written is None else written + 1)
-    belief = predicted(place, known.sites[place.site_id], belief, start)
-    insert_rows(
-        connection,
-        _ESTIMATE,
-        rows(place, known.sites[place.site_id], belief, now - PATIENCE_MS),
-    )
+    belief = predicted(known, place, belief, start)
+    found = rows(known, place, belief, now - PATIENCE_MS)
+    insert_rows(connection, _ESTIMATE, found)
 
 
 def _fitting(state: str, place: RoomPlace) -> Belief | None:

@@ -113,7 +113,6 @@ def _folded(
     connection: Connection, known: Places, room: RoomPlace, start: Belief | None, span: Span
 ) -> Belief | None:
     """``start`` with all evidence of the span in it; without one, the room was new."""
-    site = known.sites[room.site_id]
     found = sorted(_evidence(connection, known, room, span), key=order)
     belief = start or (initial(room.model, found[0].at) if found else None)
     if belief is None:
@@ -121,8 +120,8 @@ def _folded(
     since, estimates = belief.at, []
     for evidence in found:
         if wants(belief, evidence):
-            estimates += history.rows(room, site, belief, evidence.at)
-            belief = folded(room, site, belief, evidence)
+            estimates += history.rows(known, room, belief, evidence.at)
+            belief = folded(known, room, belief, evidence)
     history.write(connection, room.id, since, belief.at, estimates)
     return belief
 
