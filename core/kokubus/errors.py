@@ -27,6 +27,10 @@ class SettingsError(KokubusError):
     """A setting is missing or wrong; the sentence names it and its remedy."""
 
 
+class HubAwayError(KokubusError):
+    """The hub does not answer now; trying again later may help."""
+
+
 class PolicyError(KokubusError):
     """A policy snapshot or delta cannot be applied; the door asks for a snapshot."""
 

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kokubus import logs
-from kokubus.errors import KokubusError
+from kokubus.errors import HubAwayError, KokubusError
+from kokubus_edge import cli_enrol
 from kokubus_edge.settings import read_settings
 
-CONFIG = Path("/etc/kokubus/agent.toml")
+CONFIG = Path("/var/lib/kokubus/agent.toml")
+"""With identity, site and spool in one folder, the device's own: all that a card must keep."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         code: int = given.run(given)
     except KokubusError as error:
         print(f"kokubus edge: {error}", file=sys.stderr)
-        return 2
+        return cli_enrol.AGAIN if isinstance(error, HubAwayError) else 2
     return code
 
 
@@ -38,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--config", type=Path, default=CONFIG, help=f"default: {CONFIG}")
         command.set_defaults(run=run)
+    cli_enrol.add(commands, CONFIG)
     _add_tap(commands)
     return parser
 

@@ -1,6 +1,6 @@
 """Who a device is, and whom it believes.
 
-The identity folder is written by ``kokubus hub device add``: ``identity.json``, and for TLS
+The identity folder is written by ``kokubus edge enrol``: ``identity.json``, and for TLS
 ``device.crt`` and ``device.key``. The keys in ``identity.json`` are base64url, padded or not::
 
     {"device": "ettmannsweiler-1", "kid": "...",
@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 from kokubus.errors import SettingsError
 from kokubus_edge.settings import Settings
 
-_REMEDY = "make it again with `kokubus hub device add`"
+_REMEDY = "enrol this device again with a code of `kokubus hub device NAME code`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,11 @@ def read_identity(settings: Settings) -> Identity:
     if settings.hub.tls:
         _refuse_unusable(identity)
     return identity
+
+
+def ca_of(raw: Mapping[str, Any]) -> bytes:
+    """The CA's certificate (PEM or DER) of an ``identity.json``; SettingsError if it has none."""
+    return _bytes(raw, "ca", Path("the hub's answer"))
 
 
 def _json(path: Path) -> dict[str, Any]:

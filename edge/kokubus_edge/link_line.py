@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -32,6 +32,7 @@ class Broker:
     ``tls`` makes the context of each connection anew, so that a renewed certificate and a
     clock that has become trusted take effect; None is plain TCP. ``boot`` and ``version`` go
     into the birth message; ``window`` bounds the messages the broker has not acknowledged.
+    ``transport`` "websockets" passes proxies that let nothing but the web through.
     """
 
     device: str
@@ -41,6 +42,7 @@ class Broker:
     boot: str = ""
     version: str = ""
     window: int = 200
+    transport: Literal["tcp", "websockets"] = "tcp"
 
 
 class Line:
@@ -79,6 +81,7 @@ def make_client(broker: Broker, now: Instant) -> mqtt.Client:
         CallbackAPIVersion.VERSION2,
         broker.device,
         protocol=mqtt.MQTTv5,
+        transport=broker.transport,
         reconnect_on_failure=False,
     )
     if broker.tls is not None:

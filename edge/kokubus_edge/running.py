@@ -148,6 +148,7 @@ class Running:
                 tls=partial(_tls, self._identity, clock) if settings.hub.tls else None,
                 boot=clock.boot,
                 version=version("kokubus"),
+                transport=settings.hub.transport,
             ),
             receive=Ear(settings.device, self._identity.hub_keys, self.inbox.put),
             tell=self.inbox.put,

@@ -4,7 +4,7 @@
 
     device = "ettmannsweiler-1"
     site = "site.toml"
-    identity = "identity"            # written by `kokubus hub device add`
+    identity = "identity"            # written by `kokubus edge enrol`
     data = "data"                    # spool, policy, command ids
     control = "data/control.sock"    # for `kokubus edge tap` and the like
     simulated = false
@@ -13,8 +13,9 @@
 
     [hub]
     host = "hub.example.org"
-    port = 8883
+    port = 8883                      # 443 where a network lets nothing else out
     tls = true
+    transport = "tcp"                # or "websockets"
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +42,7 @@ class HubAddress:
     host: str
     port: int
     tls: bool
+    transport: Literal["tcp", "websockets"] = "tcp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class _Hub(_Table):
     host: Annotated[str, Field(min_length=1, max_length=253)]
     port: Annotated[int, Field(ge=1, le=65_535)] = 8883
     tls: bool = True
+    transport: Literal["tcp", "websockets"] = "tcp"
 
 
 class _Agent(_Table):
@@ -107,7 +110,7 @@ def read_settings(path: Path) -> Settings:
         identity=folder / agent.identity,
         data=folder / agent.data,
         control=folder / (agent.control or f"{agent.data}/control.sock"),
-        hub=HubAddress(agent.hub.host, agent.hub.port, agent.hub.tls),
+        hub=HubAddress(**dict(agent.hub)),
         simulated=agent.simulated,
         readings_every_s=agent.readings_every_s,
         spool_limit=agent.spool_limit,

@@ -21,6 +21,7 @@ from kokubus_hub.bookings import views as bookings
 from kokubus_hub.broker import Broker
 from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import engine as engine_for
+from kokubus_hub.devices import views as devices
 from kokubus_hub.doors import views as doors
 from kokubus_hub.events import views as events
 from kokubus_hub.keys import Keyring
@@ -139,7 +140,7 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
 
 def _mount(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for feature in (sites, doors, people, bookings, events):
+    for feature in (sites, doors, devices, people, bookings, events):
         api.include_router(feature.router)
     app.include_router(api)
     app.include_router(live.router)

@@ -13,9 +13,11 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -31,7 +33,7 @@ from kokubus.errors import KokubusError
 from kokubus.messages import Instant
 from kokubus_hub.files import private_dir, read_secret, replace, write_secret
 
-CA_DAYS, ISSUED_DAYS = 20 * 365, 5 * 365
+CA_DAYS, ISSUED_DAYS, DEVICE_DAYS = 20 * 365, 5 * 365, 2 * 365
 _SLACK = timedelta(days=1)
 """A device's clock may lag; its certificate is valid from a day before it was issued."""
 
@@ -111,6 +113,22 @@ class Authority:
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name)])
         return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, now, days, alternatives)
 
+    def certify(self, name: str, csr: str, now: Instant, days: int = DEVICE_DAYS) -> bytes:
+        """A certificate (PEM) for a device that made its own key; of ``csr`` the key alone counts.
+
+        AuthorityError if the request is none, is not signed by its key, or the key is no P-256.
+        """
+        try:
+            asked = x509.load_pem_x509_csr(csr.encode())
+            key = asked.public_key()
+            sound = asked.is_signature_valid and isinstance(key.curve, SECP256R1)  # type: ignore[union-attr]  # other keys have none
+        except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
+            raise AuthorityError(f"{name}: no request for a certificate; enrol again") from error
+        if not sound or not isinstance(key, EllipticCurvePublicKey):
+            raise AuthorityError(f"{name}: the request is not signed by its own key; enrol again")
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name)])
+        return self._certify(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, now, days, alternatives)
+
     def revoke(self, name: str, now: Instant) -> int:
         """Revoke all certificates issued to ``name``; how many. Idempotent.
 
@@ -133,6 +151,18 @@ class Authority:
         alternatives: x509.SubjectAlternativeName,
     ) -> Issued:
         key = generate_private_key(SECP256R1())
+        pem = self._certify(name, key.public_key(), usage, now, days, alternatives)
+        return Issued(pem, _key_pem(key))
+
+    def _certify(
+        self,
+        name: str,
+        key: EllipticCurvePublicKey,
+        usage: x509.ObjectIdentifier,
+        now: Instant,
+        days: int,
+        alternatives: x509.SubjectAlternativeName,
+    ) -> bytes:
         until = min(_time(now) + timedelta(days=days), self.certificate.not_valid_after_utc)
         builder = _builder(_name(name), self.certificate.subject, key, _time(now), until)
         builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)  # noqa: FBT003 - "is no CA"
@@ -142,7 +172,7 @@ class Authority:
         certificate = builder.sign(self._key, SHA256())
         pem = certificate.public_bytes(Encoding.PEM)
         (self.folder / "issued" / f"{certificate.serial_number:x}.crt").write_bytes(pem)
-        return Issued(pem, _key_pem(key))
+        return pem
 
     def _issued(self) -> list[x509.Certificate]:
         files = sorted((self.folder / "issued").glob("*.crt"))
@@ -173,7 +203,7 @@ def own_certificate(name: str, now: Instant) -> Issued:
     """
     key = generate_private_key(SECP256R1())
     until = _time(now) + timedelta(days=CA_DAYS)
-    builder = _builder(_name(name), _name(name), key, _time(now), until)
+    builder = _builder(_name(name), _name(name), key.public_key(), _time(now), until)
     builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)  # noqa: FBT003 - "is no CA"
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     certificate = builder.add_extension(usage, critical=False).sign(key, SHA256())
@@ -195,7 +225,7 @@ def _self_signed(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificat
     )
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
-        _builder(name, name, key, now, now + timedelta(days=CA_DAYS))
+        _builder(name, name, key.public_key(), now, now + timedelta(days=CA_DAYS))
         .add_extension(x509.BasicConstraints(True, 0), critical=True)  # noqa: FBT003 - "is a CA"
         .add_extension(usage, critical=True)
         .add_extension(identifier, critical=False)
@@ -206,7 +236,7 @@ def _self_signed(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificat
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: EllipticCurvePrivateKey,
+    key: EllipticCurvePublicKey,
     now: datetime,
     until: datetime,
 ) -> x509.CertificateBuilder:
@@ -214,7 +244,7 @@ def _builder(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SLACK)
         .not_valid_after(until)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -44,15 +45,37 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Understands ``device NAME WHAT`` as ``device WHAT NAME``."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> argparse.Namespace:
+        return super().parse_args(_device_first(args or ()), namespace)
+
+
+def _device_first(argv: Sequence[str]) -> list[str]:
+    """People name the device before the deed, argparse wants the deed."""
+    words = list(argv)
+    at = words.index("device") + 1 if "device" in words else len(words)
+    if (
+        len(words) > at + 1
+        and words[at] not in cli_admin.DEEDS
+        and words[at + 1] in cli_admin.DEEDS
+    ):
+        words[at], words[at + 1] = words[at + 1], words[at]
+    return words
+
+
 def now() -> Instant:
     """Milliseconds since 1970-01-01 UTC."""
     return time.time_ns() // 1_000_000
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kokubus hub", description="the hub")
+    parser = _Parser(prog="kokubus hub", description="the hub")
     parser.add_argument("--data-dir", type=Path, help="default: KOKUBUS_HUB_DATA_DIR")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     for role, (_, text) in ROLES.items():
         command = commands.add_parser(role, help=text, description=text)
         command.set_defaults(run=_serve, role=role)

@@ -13,12 +13,16 @@ from sqlalchemy.orm import Session
 
 from kokubus.messages import Instant
 from kokubus_hub import database, enrolment, restored
+from kokubus_hub.devices import codes
 from kokubus_hub.models import Device, Operator
 from kokubus_hub.people import service as people
 from kokubus_hub.people.service import PeopleError
 from kokubus_hub.settings import Settings
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+
+DEEDS = ("add", "code", "revoke", "list")
+"""What can be done with a device; `kokubus hub device NAME code` says it as people do."""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -61,6 +65,11 @@ def _add_devices(commands: Commands[argparse.ArgumentParser]) -> None:
     adding.add_argument("--out", "--into", type=Path, required=True, help="a folder, kept secret")
     adding.add_argument("--again", action="store_true", help="replace and revoke what it had")
     adding.set_defaults(run=_device_add)
+    coding = devices.add_parser("code", help="a code that lets a device enrol once")
+    coding.add_argument("device", help="its name, e.g. ettmannsweiler-1")
+    coding.add_argument("--site", help="where it stands; not needed if the hub knows it")
+    coding.add_argument("--hours", type=int, default=72, help="how long it lasts (72)")
+    coding.set_defaults(run=_device_code)
     revoking = devices.add_parser("revoke", help="a device was stolen: take its identity away")
     revoking.add_argument("device")
     revoking.set_defaults(run=_device_revoke)
@@ -158,6 +167,17 @@ def _device_add(given: argparse.Namespace, settings: Settings, now: Instant) -> 
     print(f"{given.device}: copy {given.out} to the device, then delete it here")
     if given.again:
         _cut(settings, given.device)
+    return 0
+
+
+def _device_code(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
+    with opened(settings) as engine:
+        code = codes.make(settings, engine, given.device, given.site, now, given.hours)
+    print(f"{given.device} enrols once, within {given.hours} hours, with the code {code}")
+    print(f"  on the device:  kokubus edge enrol --hub URL --code {code}")
+    print("  or as kokubus-enrol.toml on the boot partition of its card, beside config.txt:")
+    print(f'hub = "URL"\ncode = "{code}"')
+    print("URL is the hub's web as the device reaches it, such as https://hub.example.org")
     return 0
 
 

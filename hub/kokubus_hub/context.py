@@ -15,6 +15,9 @@ from kokubus_hub.keys import Keyring
 from kokubus_hub.people.limits import SignInLimits
 from kokubus_hub.settings import Settings
 
+GUESSES, GUESSES_OF_ONE = 30, 10
+"""Wrong enrolment codes a quarter of an hour, of all and of one address: of 2**25 codes."""
+
 
 class Publisher(Protocol):
     """Who takes messages to the broker (`kokubus_hub.publisher`), or raises a KokubusError.
@@ -39,6 +42,7 @@ class Hub:
     now: Callable[[], Instant]
     publisher: Publisher | None = None
     limits: SignInLimits = field(default_factory=SignInLimits)
+    joining: SignInLimits = field(default_factory=lambda: SignInLimits(GUESSES, GUESSES_OF_ONE))
     counting: Counting = field(default_factory=Counting)
 
 

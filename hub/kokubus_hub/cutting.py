@@ -9,6 +9,7 @@ revocation list again; then the name stays ours.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -21,6 +22,8 @@ from kokubus_hub.broker import Broker, no_delay
 QUIET_S = 5.0
 """The broker's launcher looks at the list every second (firmware_configs/mosquitto/run)."""
 PATIENCE_S = 60.0
+REPLACING_S = (2.0, 3.0)
+"""The second time for a broker that took longer to read its list; together below 10 s."""
 
 
 class CutError(KokubusError):
@@ -41,6 +44,18 @@ def cut(
                 f"{device} comes back: the broker at {_where(broker)} does not read its "
                 "revocation list; restart it"
             )
+
+
+def replace(broker: Broker, device: str, *, pauses_s: Sequence[float] = REPLACING_S) -> None:
+    """Throw out whoever is connected as ``device``, after each pause.
+
+    For a device whose certificate was replaced: the old one is refused as soon as the broker
+    has read its list, the new one is thrown out with it at most ``len(pauses_s)`` times and
+    comes back. Raises `CutError` if the broker cannot be reached.
+    """
+    for pause in pauses_s:
+        time.sleep(pause)
+        _stays_out(broker, device, 0.0)
 
 
 def _stays_out(broker: Broker, device: str, quiet_s: float) -> bool:
@@ -66,7 +81,7 @@ def _held(said: SimpleQueue[str], broker: Broker, quiet_s: float) -> bool:
     try:
         if (answer := said.get(timeout=PATIENCE_S)) != "Success":
             raise CutError(f"the broker at {_where(broker)} refuses the hub ({answer})")
-        said.get(timeout=quiet_s)
+        said.get(timeout=quiet_s or None, block=quiet_s > 0)
     except Empty:
         return True
     return False

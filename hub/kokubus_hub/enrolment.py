@@ -10,6 +10,7 @@ import json
 import os
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
@@ -65,25 +66,24 @@ def enrol(
     one only ``again``: its old certificate is then revoked and its old lookups are void. Where
     ``folder`` holds the identity it has, nothing is done.
     """
-    if not wire.valid_device(device) or device == HUB:
-        raise EnrolmentError(f"{device!r}: a device's name is 1 to 63 of a-z, 0-9 and '-'")
     keyring, authority = Keyring.load(settings.keys_dir), Authority.load(settings.ca_dir)
     key = os.urandom(32)
     with writing(engine) as connection:
-        held = _place(connection, device, site)
+        held = place(connection, device, site)
         if not again and _has(folder, keyring, device, held.lookup_key):
             return
         if held.lookup_key is not None and not again:
             raise EnrolmentError(f"{device} has an identity; --again replaces and revokes it")
         _refuse_full(folder, again=again)
         if held.lookup_key is not None:
-            _revoke(settings, authority, device, now)
+            withdraw(settings, authority, device, now)
         fresh = {"lookup_key": keyring.seal(key, f"device:{device}"), "revoked_at": None}
         fresh |= {"online": None, "status_at": None}
         connection.execute(update(_DEVICE).where(_DEVICE.c.id == held.id).values(fresh))
         changes.record(connection, now, f"device {device} enrolled", held.site_id)
         authority.issue_device(device, now).save(folder, "device")
-        write_secret(folder / "identity.json", _identity(device, keyring, authority, key))
+        said = json.dumps(identity_of(device, keyring, authority, key), indent=2)
+        write_secret(folder / "identity.json", said.encode() + b"\n")
 
 
 def revoke(settings: Settings, engine: Engine, device: str, now: Instant) -> None:
@@ -94,14 +94,14 @@ def revoke(settings: Settings, engine: Engine, device: str, now: Instant) -> Non
     """
     authority = Authority.load(settings.ca_dir)
     with writing(engine) as connection:
-        held = _held(connection, device)
+        held = held_device(connection, device)
         if held is None:
             raise EnrolmentError(f"there is no device {device!r}; see `kokubus hub device list`")
         taken = update(_DEVICE).where(_DEVICE.c.id == held.id)
         gone = {"revoked_at": now, "lookup_key": None, "online": False, "status_at": now}
         connection.execute(taken.values(gone))
         changes.record(connection, now, f"device {device} revoked", held.site_id)
-        _revoke(settings, authority, device, now)
+        withdraw(settings, authority, device, now)
 
 
 def _equip_broker(settings: Settings, authority: Authority, now: Instant) -> None:
@@ -116,19 +116,23 @@ def _equip_broker(settings: Settings, authority: Authority, now: Instant) -> Non
     authority.issue_server(names or ["localhost"], now).save(folder, "server")
 
 
-def _place(connection: Connection, device: str, site: str | None) -> Row[*tuple[object, ...]]:
-    held = _held(connection, device)
+def place(connection: Connection, device: str, site: str | None) -> Row[Any]:
+    """The device's row, made at ``site`` if the hub does not know it yet."""
+    if not wire.valid_device(device) or device == HUB:
+        raise EnrolmentError(f"{device!r}: a device's name is 1 to 63 of a-z, 0-9 and '-'")
+    held = held_device(connection, device)
     if held is None:
         values = {"slug": device, "site_id": _site(connection, device, site)}
         connection.execute(insert(_DEVICE).values(values))
-        held = _held(connection, device)
+        held = held_device(connection, device)
     elif site is not None and held.site_id != _site(connection, device, site):
         raise EnrolmentError(f"{device} stands at another site than {site}; leave --site out")
     assert held is not None  # noqa: S101 - inserted just above, in this transaction
     return held
 
 
-def _held(connection: Connection, device: str) -> Row[*tuple[object, ...]] | None:
+def held_device(connection: Connection, device: str) -> Row[Any] | None:
+    """The row of a device the hub knows."""
     return connection.execute(select(_DEVICE).where(_DEVICE.c.slug == device)).one_or_none()
 
 
@@ -158,13 +162,15 @@ def _refuse_full(folder: Path, *, again: bool) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _revoke(settings: Settings, authority: Authority, device: str, now: Instant) -> None:
+def withdraw(settings: Settings, authority: Authority, device: str, now: Instant) -> None:
+    """Put all of a device's certificates on the broker's list."""
     authority.revoke(device, now)
     replace(settings.broker_tls / "crl.pem", authority.crl)
 
 
-def _identity(device: str, keyring: Keyring, authority: Authority, key: bytes) -> bytes:
-    said = {
+def identity_of(device: str, keyring: Keyring, authority: Authority, key: bytes) -> dict[str, str]:
+    """What a device keeps in ``identity.json``; ``key`` is for its lookups."""
+    return {
         "device": device,
         "kid": keyring.kid,
         "signing_key": _text(keyring.verifying.public_bytes_raw()),
@@ -172,7 +178,6 @@ def _identity(device: str, keyring: Keyring, authority: Authority, key: bytes) -
         "lookup_key": _text(key),
         "ca": _text(authority.pem),
     }
-    return json.dumps(said, indent=2).encode() + b"\n"
 
 
 def _text(raw: bytes) -> str:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from kokubus import credential
+from kokubus import credential, joining
 from kokubus.errors import KokubusError, WireError
 from kokubus_hub.files import private_dir, read_secret, write_secret
 
@@ -76,6 +76,10 @@ class Keyring:
         """The ``tech|UID`` of a tap's credential; WireError if it was not sealed for us."""
         public, box = credential.split(sealed)
         return credential.unseal(box, tap, self._session_key(public))
+
+    def open_request(self, sealed: str) -> joining.Request:
+        """What a device that enrols sealed for us; JoinError if it did not."""
+        return joining.open_request(sealed, self._sealing)
 
     def lookup(self, text: bytes) -> str:
         """The hub's lookup of a ``tech|UID``: `Badge.lookup`."""

@@ -26,6 +26,8 @@ class Settings:
     """What the hub was told. Paths in ``hub.toml`` are relative to the data directory.
 
     ``broker_names`` are the host names and addresses doors and hub reach the broker under.
+    ``door_*`` is what a device is told when it enrols: the broker as it is reached from the
+    doors. Without ``door_host`` that is the first of ``broker_names``.
     """
 
     data_dir: Path = DATA_DIR
@@ -37,6 +39,9 @@ class Settings:
     mqtt_cert: Path | None = None
     mqtt_key: Path | None = None
     broker_names: str = "localhost,127.0.0.1"
+    door_host: str = ""
+    door_port: int = 8883
+    door_transport: str = "tcp"
     influx_url: str = ""
     influx_org: str = "kokubus"
     influx_bucket: str = "kokubus"
@@ -143,9 +148,11 @@ def _value(kind: str, text: str, where: str) -> Any:
 
 
 def _check(settings: Settings) -> None:
-    for name in ("mqtt_port", "listen_port"):
+    for name in ("mqtt_port", "listen_port", "door_port"):
         if not 0 < getattr(settings, name) < 65536:
             raise SettingsError(f"{_name(name)}: a port is 1 to 65535")
+    if settings.door_transport not in ("tcp", "websockets"):
+        raise SettingsError(f"{_name('door_transport')}: either tcp or websockets")
     for name in ("policy_horizon_hours", "policy_expiry_hours"):
         if getattr(settings, name) < 1:
             raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")

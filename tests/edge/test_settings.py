@@ -210,7 +210,7 @@ def test_a_damaged_identity_is_told(folder: Path, content: bytes) -> None:
 
 
 def test_an_agent_that_was_never_enrolled_is_told_how(folder: Path) -> None:
-    with pytest.raises(SettingsError, match="kokubus hub device add"):
+    with pytest.raises(SettingsError, match="kokubus hub device NAME code"):
         read_identity(read(folder))
 
 

@@ -161,12 +161,15 @@ def test_what_a_file_no_longer_names_stays_and_is_said_to(engine: Engine) -> Non
     before = newest_change(engine)
     without = put(engine, dorf(DORF[: DORF.index("[[sensor]]")]))
     assert without.lines == (
+        "~ file of dorf: what only its devices need",
         "= device dorf-2 stays, though its file does not name it",
         "= sensor dorf-co2 stays, though its file does not name it",
     )
-    assert not without.changed
     assert "dorf-co2" in rows(engine, models.Sensor)
-    assert newest_change(engine) == before
+    again = put(engine, dorf(DORF[: DORF.index("[[sensor]]")]))
+    assert again.lines == without.lines[1:]
+    assert not again.changed
+    assert newest_change(engine) == before + 1
 
 
 def test_a_rolled_back_transaction_has_only_asked(engine: Engine) -> None:

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from kokubus_edge.boot_file import BOOT_FILE
+from kokubus_edge.cli import CONFIG
 from kokubus_hub.settings import load
 
 UNITS = sorted((Path(__file__).parents[2] / "firmware_configs/systemd").glob("*.service"))
 
+ALWAYS = ["kokubus-broker", "kokubus-edge", "kokubus-hub"]
+UNITS.sort(key=lambda unit: unit.stem not in ALWAYS)
 each_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+each_server = pytest.mark.parametrize("unit", UNITS[: len(ALWAYS)], ids=lambda unit: unit.stem)
 
 
 def read(unit: Path) -> RawConfigParser:
@@ -25,10 +30,10 @@ def read(unit: Path) -> RawConfigParser:
 
 
 def test_there_is_one_unit_a_program() -> None:
-    assert [unit.stem for unit in UNITS] == ["kokubus-broker", "kokubus-edge", "kokubus-hub"]
+    assert [unit.stem for unit in UNITS] == [*ALWAYS, "kokubus-enrol"]
 
 
-@each_unit
+@each_server
 def test_it_comes_back_by_itself_and_starts_at_boot(unit: Path) -> None:
     parser = read(unit)
     assert parser["Service"]["Restart"] == "always"
@@ -36,7 +41,7 @@ def test_it_comes_back_by_itself_and_starts_at_boot(unit: Path) -> None:
     assert parser["Install"]["WantedBy"] == "multi-user.target"
 
 
-@each_unit
+@each_server
 def test_it_runs_with_no_more_rights_than_it_needs(unit: Path) -> None:
     service = read(unit)["Service"]
     assert service["User"] == "kokubus"
@@ -49,10 +54,18 @@ def test_the_door_releases_its_relays_however_it_ends() -> None:
     parser = read(UNITS[1])
     service = parser["Service"]
     settings = service["ExecStart"].partition("run ")[2]
-    assert service["ExecStopPost"] == f"/opt/kokubus/bin/kokubus edge release {settings}"
+    assert service["ExecStopPost"] == f"/opt/kokubus/current/bin/kokubus edge release {settings}"
     assert service["Type"] == "notify"
     assert int(service["WatchdogSec"]) <= 10
     assert "network" not in parser["Unit"]["After"]
+
+
+def test_enrolment_tries_again_only_where_that_can_help() -> None:
+    service = read(UNITS[3])["Service"]
+    assert service["ExecStart"].endswith(f"edge enrol --file {BOOT_FILE}")
+    assert read(UNITS[3])["Unit"]["ConditionPathExists"] == str(BOOT_FILE)
+    assert (service["Restart"], service["RestartPreventExitStatus"]) == ("on-failure", "2")
+    assert service["StateDirectory"] == CONFIG.parent.name
 
 
 def test_the_broker_runs_where_the_hub_puts_its_certificates() -> None:

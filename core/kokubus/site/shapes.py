@@ -80,6 +80,7 @@ class Heading(Shape):
 
     ``no_show_min`` after its start a booking to which nobody came is released;
     ``early_end_min`` after the last of its people went out it ends. Left out: never.
+    ``part_of`` names the device whose part of the site this is (`kokubus.site.part`).
     """
 
     id: Id
@@ -95,6 +96,7 @@ class Heading(Shape):
     daily_reset: Clock = "04:00"
     policy_horizon_days: Annotated[int, Field(ge=1, le=31)] = 7
     policy_expiry_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    part_of: Id | None = None
 
 
 class Week(Shape):

@@ -12,6 +12,7 @@ from kokubus_hub.models.calendars import (
     HookSeen,
     Platform,
 )
+from kokubus_hub.models.devices import DeviceBoot, DeviceOrder, EnrolmentCode, SiteFile
 from kokubus_hub.models.events import (
     AccessEvent,
     Command,
@@ -67,12 +68,15 @@ __all__ = [
     "Command",
     "DeadLetter",
     "Device",
+    "DeviceBoot",
+    "DeviceOrder",
     "Door",
     "DoorEvent",
     "DoorMode",
     "Doubt",
     "EmailAlias",
     "Enforcement",
+    "EnrolmentCode",
     "Entitlement",
     "Estimate",
     "Feed",
@@ -97,6 +101,7 @@ __all__ = [
     "Setting",
     "SignInLink",
     "Site",
+    "SiteFile",
     "Spool",
     "table",
 ]

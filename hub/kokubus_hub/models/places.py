@@ -93,7 +93,8 @@ class Device(Base):
     """A Raspberry Pi. ``lookup_key`` is sealed under the hub's storage key (`keys.Keyring`).
 
     ``online`` is None until it was first heard of. ``applied_*`` is the policy the device has
-    reported to be on its disk; ``applied_change`` the `Change` up to which that policy goes.
+    reported to be on its disk; ``applied_change`` the `Change` up to which that policy goes;
+    ``kid`` the hub's signing key it has reported to have kept beside the one it knows.
     """
 
     __tablename__ = "device"
@@ -111,6 +112,7 @@ class Device(Base):
     applied_at: Mapped[At | None]
     applied_change: Mapped[int | None]
     revoked_at: Mapped[At | None]
+    kid: Mapped[str | None] = mapped_column(String(16))
 
 
 class Door(Base):

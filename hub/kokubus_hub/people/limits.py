@@ -18,25 +18,26 @@ class TooManyAttemptsError(KokubusError):
     """Wait until ``retry_at`` before the next attempt."""
 
     def __init__(self, retry_at: Instant) -> None:
-        super().__init__("too many failed attempts to sign in; wait a quarter of an hour")
+        super().__init__("too many failed attempts; wait a quarter of an hour")
         self.retry_at = retry_at
 
 
 class SignInLimits:
-    """Failed attempts of the last 15 minutes: at most 5 a name and 20 an address.
+    """Failed attempts of the last 15 minutes: at most 5 a name and 20 an address, or as told.
 
     Held in the one process that serves the web, of bounded size; safe to use from threads.
     An IPv6 address counts by its /64, which is what one household has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, per_name: int = PER_NAME, per_address: int = PER_ADDRESS) -> None:
+        self._bounds = per_name, per_address
         self._failures: OrderedDict[str, deque[Instant]] = OrderedDict()
         self._lock = Lock()
 
     def check(self, name: str, address: str, now: Instant) -> None:
         """Raise `TooManyAttemptsError` if this name or address has to wait."""
         with self._lock:
-            for key, limit in _keys(name, address):
+            for key, limit in zip(_keys(name, address), self._bounds, strict=True):
                 recent = self._recent(key, now)
                 if len(recent) >= limit:
                     raise TooManyAttemptsError(recent[-limit] + WINDOW_MS)
@@ -44,7 +45,7 @@ class SignInLimits:
     def failed(self, name: str, address: str, now: Instant) -> None:
         """Count a failed attempt."""
         with self._lock:
-            for key, limit in _keys(name, address):
+            for key, limit in zip(_keys(name, address), self._bounds, strict=True):
                 recent = self._recent(key, now)
                 self._failures[key] = deque([*recent, now], maxlen=limit)
                 self._failures.move_to_end(key)
@@ -63,8 +64,8 @@ class SignInLimits:
         return recent
 
 
-def _keys(name: str, address: str) -> tuple[tuple[str, int], ...]:
-    return (_name(name), PER_NAME), (f"address {_network(address)}", PER_ADDRESS)
+def _keys(name: str, address: str) -> tuple[str, str]:
+    return _name(name), f"address {_network(address)}"
 
 
 def _name(name: str) -> str:

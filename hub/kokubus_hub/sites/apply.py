@@ -21,6 +21,7 @@ from kokubus.site import Door, Placement, Room, Sensor, Site, read_site
 from kokubus.site.shapes import OUTSIDE
 from kokubus_hub import changes, models
 from kokubus_hub.models import table
+from kokubus_hub.sites import files
 
 Values = Mapping[str, Any]
 _TABLES: Mapping[str, Table] = {
@@ -62,6 +63,8 @@ def read_sites(folder: Path) -> list[Site]:
         except (SiteError, OSError, UnicodeDecodeError) as error:
             problems.append(str(error) if isinstance(error, SiteError) else f"{path}: {error}")
             continue
+        if site.part_of:
+            problems.append(f"{path.name}: is the part of {site.part_of}; apply the whole site")
         if site.id in sites:
             problems.append(f"{path.name}: site.id: {site.id!r} stands in another file too")
         sites[site.id] = site
@@ -101,6 +104,8 @@ def _apply_site(work: _Work, site: Site) -> None:
         work.put("door", door.id, _door(door, site_id, work.ids))
     for sensor in site.sensors:
         work.put("sensor", sensor.id, _sensor(sensor, site_id, work.ids))
+    if files.keep(work.connection, site_id, site) and not work.lines:
+        work.lines.append(f"~ file of {site.id}: what only its devices need")
     work.lines += _left_over(work, site_id)
 
 

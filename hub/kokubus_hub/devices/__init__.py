@@ -1,0 +1,1 @@
+"""Devices: how they enrol, and what is asked of them from afar."""
