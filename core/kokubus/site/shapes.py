@@ -80,6 +80,7 @@ class Heading(Shape):
 
     ``no_show_min`` after its start a booking to which nobody came is released;
     ``early_end_min`` after the last of its people went out it ends. Left out: never.
+
     ``part_of`` names the device whose part of the site this is (`kokubus.site.part`).
     """
 
