@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
 class _Parser(argparse.ArgumentParser):
     """Understands ``device NAME WHAT`` as ``device WHAT NAME``."""
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]  # of two overloads one is used
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         return super().parse_args(_device_first(args or ()), namespace)
 
 
