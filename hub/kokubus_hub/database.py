@@ -112,8 +112,6 @@ def _pragmas(busy_ms: int) -> tuple[str, ...]:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
-        "cache_size = -16000",  # KiB: the newest pages of a year's indexes
-        "wal_autocheckpoint = 4000",  # pages: those that fill up are written back once, not often
     )
 
 
