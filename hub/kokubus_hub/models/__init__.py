@@ -48,7 +48,17 @@ from kokubus_hub.models.places import (
     Sensor,
     Site,
 )
-from kokubus_hub.models.rights import Badge, Entitlement, Keyholder, Member
+from kokubus_hub.models.rights import (
+    Badge,
+    Entitlement,
+    GuestPass,
+    Keyholder,
+    Member,
+    Plan,
+    PlanPlace,
+    Subscription,
+    UnknownBadge,
+)
 
 __all__ = [
     "AccessEvent",
@@ -80,6 +90,7 @@ __all__ = [
     "Entitlement",
     "Estimate",
     "Feed",
+    "GuestPass",
     "History",
     "HookSeen",
     "Keyholder",
@@ -91,6 +102,8 @@ __all__ = [
     "Operator",
     "Passage",
     "Placement",
+    "Plan",
+    "PlanPlace",
     "Platform",
     "Policy",
     "Presence",
@@ -103,5 +116,7 @@ __all__ = [
     "Site",
     "SiteFile",
     "Spool",
+    "Subscription",
+    "UnknownBadge",
     "table",
 ]

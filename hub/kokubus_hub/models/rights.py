@@ -58,10 +58,48 @@ class Keyholder(Base):
     badge_id: Mapped[int] = mapped_column(to("badge"), index=True)
 
 
+class Plan(Base):
+    """What a membership (``plan``) or a function (``role``) entitles to, for whoever has it.
+
+    ``schedule`` has the shape of `Site.opening`; None means each site's opening hours.
+    """
+
+    __tablename__ = "plan"
+    id: Mapped[Key]
+    slug: Mapped[Slug]
+    name: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(8), default="plan")
+    schedule: Mapped[Json | None]
+
+
+class PlanPlace(Base):
+    """A site a plan is for, or one room of it."""
+
+    __tablename__ = "plan_place"
+    __table_args__ = (UniqueConstraint("plan_id", "site_id", "room_id"),)
+    id: Mapped[Key]
+    plan_id: Mapped[int] = mapped_column(to("plan"))
+    site_id: Mapped[int] = mapped_column(to("site"))
+    room_id: Mapped[int | None] = mapped_column(to("room"))
+
+
+class Subscription(Base):
+    """A member has a plan or role, from ``start`` to ``end``."""
+
+    __tablename__ = "subscription"
+    __table_args__ = (UniqueConstraint("member_id", "plan_id"),)
+    id: Mapped[Key]
+    member_id: Mapped[int] = mapped_column(to("member"))
+    plan_id: Mapped[int] = mapped_column(to("plan"), index=True)
+    start: Mapped[At | None]
+    end: Mapped[At | None]
+
+
 class Entitlement(Base):
     """A standing right to a room, or to all of a site's, within its weekly schedule.
 
-    ``schedule`` has the shape of `Site.opening`; None means the site's opening hours.
+    ``schedule`` has the shape of `Site.opening`; None means the site's opening hours. What a
+    plan gives has its ``subscription_id`` and follows it; what was given by hand has none.
     """
 
     __tablename__ = "entitlement"
@@ -72,3 +110,41 @@ class Entitlement(Base):
     schedule: Mapped[Json | None]
     start: Mapped[At | None]
     end: Mapped[At | None]
+    subscription_id: Mapped[int | None] = mapped_column(to("subscription"), index=True)
+
+
+class UnknownBadge(Base):
+    """A badge that was tapped and is nobody's: kept for some days, so that it can be claimed.
+
+    ``sealed_uid`` is ``tech|UID`` under the hub's storage key, as a `Badge` has it. PINs never
+    come here.
+    """
+
+    __tablename__ = "unknown_badge"
+    id: Mapped[Key]
+    lookup: Mapped[str] = mapped_column(String(32), unique=True)
+    sealed_uid: Mapped[bytes]
+    door_id: Mapped[int] = mapped_column(to("door"))
+    first_at: Mapped[At]
+    last_at: Mapped[At] = mapped_column(index=True)
+    taps: Mapped[int] = mapped_column(default=1)
+
+
+class GuestPass(Base):
+    """How somebody without a badge gets in for one booking: a PIN, and a link that shows it.
+
+    The PIN is a `Badge` of tech ``pin``. ``token_hash`` is the SHA-256 of the link's token,
+    ``sealed_token`` the token under the hub's storage key, so that it can be told again.
+    ``change_id`` is what doors must have confirmed before the PIN opens.
+    """
+
+    __tablename__ = "guest_pass"
+    __table_args__ = (UniqueConstraint("booking_id", "member_id"),)
+    id: Mapped[Key]
+    booking_id: Mapped[int] = mapped_column(to("booking"))
+    member_id: Mapped[int] = mapped_column(to("member"), index=True)
+    badge_id: Mapped[int] = mapped_column(to("badge"), unique=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    sealed_token: Mapped[bytes]
+    change_id: Mapped[int]
+    created_at: Mapped[At]
