@@ -125,8 +125,11 @@ def badge_rules(badge: Row, member: Row | None, keyholder: tuple[str, ...] = ())
 
 
 def booking_key(booking: Row) -> str:
-    """The right's name in policies and events."""
-    return f"b{booking.id}"
+    """The right's name in policies and events.
+
+    Whoever comes along has a right of their own, by the negative id of `BookingHolder`.
+    """
+    return f"b{booking.id}" if booking.id > 0 else f"h{-booking.id}"
 
 
 def booking_right(booking: Row, member: str, room: str, site: Row) -> Right | None:

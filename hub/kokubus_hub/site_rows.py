@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, union_all
 
 from kokubus.messages import Instant
 from kokubus.rights import DoorRules
@@ -21,6 +21,7 @@ _CLOSURE, _PLACEMENT, _MODE = (
     table(models.DoorMode),
 )
 _BOOKING, _ENTITLEMENT = table(models.Booking), table(models.Entitlement)
+_HOLDER = table(models.BookingHolder)
 _MEMBER, _BADGE, _KEYHOLDER = (
     table(models.Member),
     table(models.Badge),
@@ -49,21 +50,25 @@ _booked = (
 )
 _entitled = (_ENTITLEMENT.c.site_id == _OF_SITE, *_in_force(_ENTITLEMENT))
 
-BOOKED = (
-    select(
-        _BOOKING.c.id,
-        _BOOKING.c.room_id,
-        _BOOKING.c.member_id,
-        _BOOKING.c.start,
-        _BOOKING.c.end,
-        _BOOKING.c.whole_day,
-        _BOOKING.c.date,
-        _BOOKING.c.status,
-        _MEMBER.c.slug.label("member"),
-    )
-    .join_from(_BOOKING, _MEMBER)
-    .where(*_booked)
+_BOOKED_COLUMNS = (
+    _BOOKING.c.room_id,
+    _BOOKING.c.start,
+    _BOOKING.c.end,
+    _BOOKING.c.whole_day,
+    _BOOKING.c.date,
+    _BOOKING.c.status,
+    _MEMBER.c.slug.label("member"),
 )
+BOOKED = union_all(
+    select(_BOOKING.c.id, _BOOKING.c.member_id, *_BOOKED_COLUMNS)
+    .join_from(_BOOKING, _MEMBER)
+    .where(*_booked),
+    select((-_HOLDER.c.id).label("id"), _HOLDER.c.member_id, *_BOOKED_COLUMNS)
+    .join_from(_HOLDER, _BOOKING)
+    .join(_MEMBER, _MEMBER.c.id == _HOLDER.c.member_id)
+    .where(*_booked),
+)
+"""Bookings by who holds them; those who come along by the negative id of `BookingHolder`."""
 ENTITLED = (
     select(_ENTITLEMENT, _MEMBER.c.slug.label("member"))
     .join_from(_ENTITLEMENT, _MEMBER)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, bindparam, func, select, union_all
 
 from kokubus.decision import State
 from kokubus.messages import Instant, Side
@@ -26,7 +26,7 @@ HOLD_MS, HELD_MOST = 3_600_000, 20_000
 
 _BADGE, _MEMBER = table(models.Badge), table(models.Member)
 _BOOKING, _ENTITLEMENT = table(models.Booking), table(models.Entitlement)
-_PRESENCE = table(models.Presence)
+_HOLDER, _PRESENCE = table(models.BookingHolder), table(models.Presence)
 
 _BADGES = (
     select(
@@ -39,12 +39,29 @@ _BADGES = (
     .select_from(_BADGE.outerjoin(_MEMBER))
     .where(_BADGE.c.lookup.in_(bindparam("lookups", expanding=True)))
 )
-_BOOKINGS = select(_BOOKING).where(
-    _BOOKING.c.member_id.in_(bindparam("members", expanding=True)),
+_BOOKED = (
+    _BOOKING.c.room_id,
+    _BOOKING.c.start,
+    _BOOKING.c.end,
+    _BOOKING.c.whole_day,
+    _BOOKING.c.date,
+    _BOOKING.c.status,
+)
+_AROUND = (
     _BOOKING.c.end > bindparam("after"),
     _BOOKING.c.start < bindparam("before"),
     _BOOKING.c.status == "confirmed",
 )
+_THEIRS: Any = bindparam("members", expanding=True)
+_BOOKINGS = union_all(
+    select(_BOOKING.c.id, _BOOKING.c.member_id, *_BOOKED).where(
+        _BOOKING.c.member_id.in_(_THEIRS), *_AROUND
+    ),
+    select((-_HOLDER.c.id).label("id"), _HOLDER.c.member_id, *_BOOKED)
+    .join_from(_HOLDER, _BOOKING)
+    .where(_HOLDER.c.member_id.in_(_THEIRS), *_AROUND),
+)
+"""Of those who booked, and of those who come along (`site_rows.BOOKED`)."""
 _ENTITLEMENTS = select(_ENTITLEMENT).where(
     _ENTITLEMENT.c.member_id.in_(bindparam("members", expanding=True))
 )

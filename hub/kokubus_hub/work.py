@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from kokubus.messages import Instant
 from kokubus_hub import database, health, leading, watching
+from kokubus_hub.bookings import reconcile
 from kokubus_hub.broker import Broker
 from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
@@ -107,9 +108,12 @@ class Work:
         )
         self._behind = True
         self._follow = Step("follow", self.delivery.follow, 0)
+        self._settle = Step("deliveries", self._settled, 1_000)
         self.steps = (
             Step("keep_up", self.delivery.keep_up, 0),
             Step("repair", self.delivery.repair, 5_000),
+            self._settle,
+            Step("bookings", self._repair_bookings, 30_000),
             Step("replay", self._replay, 1_000),
             Step("linger", self._linger, 30_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
@@ -122,8 +126,15 @@ class Work:
         """One turn; a change that could not be followed is followed at the next."""
         if moved or self._behind:
             self._behind = not self._follow.turn(now)
+            self._settle.due = now  # a door may have reported
         for step in self.steps:
             step.turn(now)
+
+    def _settled(self, now: Instant) -> None:
+        reconcile.settle(self._engine, now, self._settings.policy_horizon_hours * HOUR_MS)
+
+    def _repair_bookings(self, now: Instant) -> None:
+        reconcile.repair(self._engine, now, self._settings.policy_horizon_hours * HOUR_MS)
 
     def _replay(self, now: Instant) -> None:
         with database.reading(self._engine) as connection:

@@ -232,6 +232,7 @@ def _applied() -> bytes:
         database.migrate(engine)
         with database.writing(engine) as connection:
             apply(connection, read_sites(SITES), NOW)
+            connection.execute(update(table(models.Device)).values(lookup_key=b"enrolled"))
         engine.dispose()
         return path.read_bytes()
 

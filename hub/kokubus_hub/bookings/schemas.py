@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import Row
 
 from kokubus_hub.bookings.delivery import Delivery
-from kokubus_hub.bookings.service import Filter, Wanted
+from kokubus_hub.bookings.wanted import Filter, Wanted
+from kokubus_hub.people.guests import Person
+from kokubus_hub.people.schemas import Email, Language
 from kokubus_hub.times import Time, TimeIn, instant
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
 class DeliveryOut(BaseModel):
-    """Whether one door on the way has reported this booking, or its cancellation."""
+    """Whether one door has reported this booking as it stands, its cancellation included."""
 
     door: str
-    state: Literal["waiting", "on_the_door"]
+    state: Literal["waiting", "on_the_door", "failed"]
     since: Time
-    why: Literal["", "offline", "later"] = Field(
-        description="Why it waits: the device is offline, or policies do not reach so far ahead"
+    why: Literal["", "offline", "later", "no_device", "revoked", "not_confirmed"] = Field(
+        description="Why it waits: the device is offline, or policies do not reach so far ahead. "
+        "Why it failed: no device, a revoked one, or one that is connected and does not confirm"
     )
+
+
+class PassOut(BaseModel):
+    """How somebody without a badge gets in."""
+
+    pin: str | None = None
+    link: str | None = None
 
 
 class BookingOut(BaseModel):
@@ -32,34 +45,41 @@ class BookingOut(BaseModel):
     id: int
     site: str
     room: str
-    member: str
+    member: str | None = Field(description="Who holds it; null where its source names nobody known")
+    companions: list[str] = Field(description="Members whose badges open the doors as well")
     start: Time
     end: Time
     date: str | None = Field(description="Set for a whole day: that day's opening hours")
     title: str
-    status: Literal["confirmed", "cancelled"]
+    kind: Literal["booking", "event"]
+    desks: int | None = Field(description="Desks of a pool; null for the whole room")
+    people: int
+    status: Literal["confirmed", "cancelled", "no_show", "conflict"]
     source: str
+    uid: str | None = Field(description="Its name at its source; for a series, the series'")
+    recurrence: str
     changed_at: Time
+    checked_in_at: Time | None = Field(description="The first entry of one of its people")
+    planned_end: Time | None = Field(description="The end it had before everybody had left")
     delivered: bool = Field(description="Every door on the way has it")
     delivery: list[DeliveryOut]
+    access: PassOut = Field(description="For a guest: what to send them")
 
     @classmethod
-    def of(cls, row: Row[Any], delivery: list[Delivery]) -> BookingOut:
-        """A booking's row and what its doors have reported."""
+    def of(
+        cls, row: Row[Any], delivery: list[Delivery], companions: Sequence[str], access: PassOut
+    ) -> BookingOut:
+        """A booking's row, what its doors have reported, and who comes along."""
+        held = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row's columns
+        same = {name: held[name] for name in cls.model_fields if name in held}
         return cls(
-            id=row.id,
-            site=row.site,
-            room=row.room,
-            member=row.member,
-            start=row.start,
-            end=row.end,
-            date=row.date,
-            title=row.title,
-            status=row.status,
-            source=row.source,
-            changed_at=row.changed_at,
+            **same,
+            companions=list(companions),
+            uid=row.external_uid,
+            recurrence=row.recurrence_id,
             delivered=all(one.state == "on_the_door" for one in delivery),
             delivery=[DeliveryOut.model_validate(one, from_attributes=True) for one in delivery],
+            access=access,
         )
 
 
@@ -69,6 +89,8 @@ class BookingQuery(BaseModel):
     site: Slug | None = None
     room: Slug | None = None
     member: Slug | None = None
+    status: Literal["confirmed", "cancelled", "no_show", "conflict"] | None = None
+    uid: Annotated[str, StringConstraints(max_length=255)] | None = None
     after: TimeIn | None = None
     before: TimeIn | None = None
     next: int = Field(default=0, ge=0, le=2**53, description="`next` of the page before")
@@ -77,15 +99,11 @@ class BookingQuery(BaseModel):
     @property
     def filter(self) -> Filter:
         """The same, as the service wants it."""
-        return Filter(
-            site=self.site,
-            room=self.room,
-            member=self.member,
-            after=instant(self.after) if self.after else None,
-            before=instant(self.before) if self.before else None,
-            next=self.next,
-            limit=self.limit,
-        )
+        times = {
+            "after": instant(self.after) if self.after else None,
+            "before": instant(self.before) if self.before else None,
+        }
+        return Filter(**(self.model_dump() | times))
 
 
 class BookingPage(BaseModel):
@@ -95,27 +113,142 @@ class BookingPage(BaseModel):
     next: int | None
 
 
-class BookingIn(BaseModel):
-    """A booking to make: ``start`` and ``end``, or ``date`` for a whole day."""
+class PersonIn(BaseModel):
+    """Somebody by address; who is unknown becomes a guest."""
 
-    room: Slug
-    member: Slug
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+    name: Annotated[str, StringConstraints(strip_whitespace=True, max_length=120)] = ""
+    language: Language = "de"
+
+    @property
+    def person(self) -> Person:
+        """The same, as the service wants it."""
+        return Person(email=self.email, name=self.name, language=self.language)
+
+
+class _When(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     start: TimeIn | None = None
     end: TimeIn | None = None
     date: datetime.date | None = None
-    title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+
+    @property
+    def span(self) -> tuple[datetime.datetime, datetime.datetime] | None:
+        """Start and end, if both are given."""
+        return (self.start, self.end) if self.start and self.end else None
+
+
+class _Said(_When):
+    room: Slug
+    title: Title = ""
+    kind: Literal["booking", "event"] = Field(
+        default="booking", description="The doors of an event are held open from start to end"
+    )
+    desks: int = Field(default=1, ge=1, le=500, description="How many, in a pool of desks")
+    whole_room: bool = False
+    people: int = Field(default=1, ge=1, le=500)
+    companions: list[Slug | PersonIn] = Field(default_factory=list, max_length=100)
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> BookingIn:
-        spanned = self.start is not None and self.end is not None
-        if spanned == (self.date is not None) or (self.start is None) != (self.end is None):
+    def _one_of_both(self) -> _Said:
+        if (self.span is not None) == (self.date is not None) or (self.start is None) != (
+            self.end is None
+        ):
             raise ValueError("give `start` and `end`, or `date` for a whole day")
+        return self
+
+    def _wanted(self) -> Wanted:
+        return Wanted(
+            room=self.room,
+            span=self.span,
+            day=self.date,
+            title=self.title,
+            kind=self.kind,
+            desks=self.desks,
+            whole_room=self.whole_room,
+            people=self.people,
+            companions=tuple(_who(one) for one in self.companions),
+        )
+
+
+class RepeatIn(BaseModel):
+    """How a booking repeats (RFC 5545): the rule must end by COUNT or UNTIL within 400 days."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rrule: Annotated[str, StringConstraints(max_length=300)] = ""
+    rdate: list[TimeIn] = Field(default_factory=list, max_length=100)
+    exdate: list[TimeIn] = Field(default_factory=list, max_length=100)
+
+
+class BookingIn(_Said):
+    """A booking to make: ``start`` and ``end``, or ``date`` for a whole day.
+
+    Its holder is ``member``, or ``booker``, who becomes a guest if nobody knows them.
+    """
+
+    member: Slug | None = None
+    booker: PersonIn | None = None
+    repeat: RepeatIn | None = None
+
+    @model_validator(mode="after")
+    def _somebody(self) -> BookingIn:
+        if (self.member is None) == (self.booker is None):
+            raise ValueError("give `member` or `booker`")
         return self
 
     @property
     def wanted(self) -> Wanted:
         """What is to be booked."""
-        span = (self.start, self.end) if self.start and self.end else None
-        return Wanted(
-            room=self.room, member=self.member, span=span, day=self.date, title=self.title
-        )
+        booker = self.booker.person if self.booker else None
+        return replace(self._wanted(), member=self.member, booker=booker)
+
+
+class PushedIn(_Said):
+    """A booking as a platform knows it; ``cancelled`` takes it back."""
+
+    booker: PersonIn
+    cancelled: bool = False
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is to be booked."""
+        return replace(self._wanted(), booker=self.booker.person)
+
+
+class BookingChange(_When):
+    """What is to be different; the rest stays. ``end`` alone extends or shortens."""
+
+    room: Slug | None = None
+    title: Title | None = None
+    desks: int | None = Field(default=None, ge=1, le=500)
+    whole_room: bool | None = None
+    people: int | None = Field(default=None, ge=1, le=500)
+    companions: list[Slug | PersonIn] | None = Field(default=None, max_length=100)
+
+    def wanted(self, held: Wanted) -> Wanted:
+        """The booking as it then is."""
+        fresh = {
+            name: value
+            for name in ("room", "title", "desks", "whole_room", "people")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.companions is not None:
+            fresh["companions"] = tuple(_who(one) for one in self.companions)
+        return self._timed(replace(held, **fresh))
+
+    def _timed(self, held: Wanted) -> Wanted:
+        if self.date is not None:
+            return replace(held, span=None, day=self.date)
+        if self.start is None and self.end is None:
+            return held
+        first, last = held.span or (None, None)
+        start, end = self.start or first, self.end or last
+        return replace(held, span=(start, end) if start and end else None, day=None)
+
+
+def _who(one: str | PersonIn) -> str | Person:
+    return one.person if isinstance(one, PersonIn) else one

@@ -1,27 +1,33 @@
-"""Making and cancelling bookings; each change is recorded with the id that doors confirm."""
+"""Bookings: found, made, changed and cancelled.
+
+Each change is recorded with the id that doors confirm, seats are claimed in its transaction,
+and every door on the way is owed it from then on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from kokubus.messages import Instant
 from kokubus.rights import Window
-from kokubus_hub import changes, models, rules
-from kokubus_hub.hours import hours_of
+from kokubus_hub import changes, models
+from kokubus_hub.bookings import checks, claims, delivery, openings
+from kokubus_hub.bookings.claims import Ask, TakenError
+from kokubus_hub.bookings.wanted import Filter, Source, Wanted
 from kokubus_hub.models import table
+from kokubus_hub.people import guests
+from kokubus_hub.people.guests import Person
 from kokubus_hub.people.members import member_by_slug
 from kokubus_hub.problems import ProblemError, not_found
 from kokubus_hub.times import instant
 
-LONGEST_MS = 366 * 86_400_000
-
 _BOOKING, _ROOM, _SITE = table(models.Booking), table(models.Room), table(models.Site)
-_MEMBER, _PLACEMENT = table(models.Member), table(models.Placement)
+_MEMBER, _HOLDER = table(models.Member), table(models.BookingHolder)
 BOOKINGS = (
     select(
         _BOOKING,
@@ -34,33 +40,20 @@ BOOKINGS = (
     )
     .join_from(_BOOKING, _ROOM)
     .join(_SITE, _SITE.c.id == _ROOM.c.site_id)
-    .join(_MEMBER, _MEMBER.c.id == _BOOKING.c.member_id)
+    .outerjoin(_MEMBER, _MEMBER.c.id == _BOOKING.c.member_id)
     .where(_BOOKING.c.status.not_like("staged:%"))
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A booking to make: a time span, or the opening hours of a whole ``day``."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a booking refers to; ``values`` are its row's."""
 
-    room: str
-    member: str
-    span: tuple[datetime, datetime] | None = None
-    day: date | None = None
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which bookings to list: those that overlap ``after`` to ``before``."""
-
-    site: str | None = None
-    room: str | None = None
-    member: str | None = None
-    after: Instant | None = None
-    before: Instant | None = None
-    next: int = 0
-    limit: int = 100
+    room: Row[Any]
+    site: Row[Any]
+    span: Window
+    companions: tuple[int, ...]
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 def find(connection: Connection, wanted: Filter) -> list[Row[Any]]:
@@ -70,6 +63,8 @@ def find(connection: Connection, wanted: Filter) -> list[Row[Any]]:
         (wanted.site, _SITE.c.slug),
         (wanted.room, _ROOM.c.slug),
         (wanted.member, _MEMBER.c.slug),
+        (wanted.status, _BOOKING.c.status),
+        (wanted.uid, _BOOKING.c.external_uid),
     ):
         if value is not None:
             conditions.append(column == value)
@@ -89,79 +84,208 @@ def by_id(connection: Connection, booking: int) -> Row[Any]:
     return row
 
 
-def make(connection: Connection, wanted: Wanted, now: Instant) -> Row[Any]:
-    """Book; ProblemError 404 for an unknown room or member, 422 or 409 if it cannot be."""
-    room = connection.execute(select(_ROOM).where(_ROOM.c.slug == wanted.room)).one_or_none()
-    if room is None:
-        raise not_found("room", wanted.room)
-    member = member_by_slug(connection, wanted.member)
-    site = connection.execute(select(_SITE).where(_SITE.c.id == room.site_id)).one()
-    start, end = _span(wanted, site)
-    _check(connection, site, (start, end), now)
-    _check_double(connection, room.id, member.id, (start, end))
-    change = changes.record(connection, now, f"booking of {wanted.room}", room.site_id)
-    made = insert(_BOOKING).values(
-        room_id=room.id,
-        member_id=member.id,
-        start=start,
-        end=end,
-        whole_day=wanted.day is not None,
-        date=wanted.day.isoformat() if wanted.day else None,
-        title=wanted.title,
-        change_id=change,
-        created_at=now,
-        changed_at=now,
-    )
-    row = connection.execute(made.returning(_BOOKING.c.id)).scalar_one()
-    return by_id(connection, row)
+def companions_of(connection: Connection, bookings: Iterable[int]) -> dict[int, list[str]]:
+    """The slugs of those who come along, by booking."""
+    found: dict[int, list[str]] = {}
+    query = select(_HOLDER.c.booking_id, _MEMBER.c.slug).join_from(_HOLDER, _MEMBER)
+    asked = query.where(_HOLDER.c.booking_id.in_(list(bookings))).order_by(_HOLDER.c.id)
+    for row in connection.execute(asked):
+        found.setdefault(row.booking_id, []).append(row.slug)
+    return found
 
 
-def cancel(connection: Connection, booking: int, now: Instant) -> Row[Any]:
-    """Cancel; cancelling twice changes nothing. ProblemError 404."""
+def make(
+    connection: Connection, wanted: Wanted, now: Instant, source: Source | None = None
+) -> Row[Any]:
+    """Book; ProblemError 404 for an unknown room or member, 422, 403 or 409 if it cannot be."""
+    room, site = _room_of(connection, wanted.room)
+    record = changes.record(connection, now, f"booking of {wanted.room}", site.id)
+    place = _placed(connection, wanted, room, site, now)
+    row = by_id(connection, _inserted(connection, place, source or Source(), record, now))
+    told(connection, [row], now)
+    return row
+
+
+def make_each(
+    connection: Connection, room: str, all_: Iterable[tuple[Wanted, Source]], now: Instant
+) -> list[Row[Any]]:
+    """Book them all or none, all of one room; ProblemError 409 names every one that cannot be."""
+    found, site = _room_of(connection, room)
+    record = changes.record(connection, now, f"bookings of {room}", site.id)
+    made, refused = [], []
+    for wanted, source in all_:
+        try:
+            place = _placed(connection, wanted, found, site, now)
+            made.append(_inserted(connection, place, source, record, now))
+        except ProblemError as error:
+            if error.status != 409:
+                raise
+            refused.append(f"{source.recurrence}: {error}")
+    if refused:
+        raise ProblemError(409, " ".join(refused[:20]))
+    rows = [by_id(connection, booking) for booking in made]
+    told(connection, rows, now)
+    return rows
+
+
+def change(
+    connection: Connection, booking: int, wanted: Wanted, now: Instant, *, again: bool = False
+) -> Row[Any]:
+    """Make a booking what is wanted; ProblemError as for `make`.
+
+    One that is cancelled is 409, unless it is to be ``again``.
+    """
     held = by_id(connection, booking)
-    if held.status != "cancelled":
-        change = changes.record(connection, now, f"booking {booking} cancelled", held.site_id)
-        gone = {"status": "cancelled", "change_id": change, "changed_at": now}
+    if held.status not in ("confirmed", "conflict") and not again:
+        raise ProblemError(409, "This booking was cancelled; make a new one.")
+    room, site = _room_of(connection, wanted.room)
+    record = changes.record(connection, now, f"booking {booking} changed", held.site_id)
+    if site.id != held.site_id:
+        record = changes.record(connection, now, f"booking {booking} moved here", site.id)
+    place = _placed(connection, wanted, room, site, now, booking)
+    changed = update(_BOOKING).where(_BOOKING.c.id == booking)
+    fresh = place.values | {"change_id": record, "changed_at": now, "planned_end": None}
+    connection.execute(changed.values(**fresh))
+    _seated(connection, booking, place)
+    row = by_id(connection, booking)
+    told(connection, [row], now)
+    return row
+
+
+def cancel(
+    connection: Connection, booking: int, now: Instant, status: str = "cancelled"
+) -> Row[Any]:
+    """Cancel, or release as ``no_show``; doing it twice changes nothing. ProblemError 404."""
+    held = by_id(connection, booking)
+    if held.status in ("confirmed", "conflict"):
+        record = changes.record(connection, now, f"booking {booking} {status}", held.site_id)
+        gone = {"status": status, "change_id": record, "changed_at": now}
         connection.execute(update(_BOOKING).where(_BOOKING.c.id == booking).values(**gone))
+        claims.release(connection, [booking])
+        told(connection, [by_id(connection, booking)], now)
     return by_id(connection, booking)
 
 
-def _span(wanted: Wanted, site: Row[Any]) -> Window:
-    if wanted.day is not None:
-        if not hours_of(site.opening, site.timezone, wanted.day):
-            raise ProblemError(422, f"{site.name} is closed on {wanted.day}; choose another day.")
-        zone = ZoneInfo(site.timezone)
-        first = datetime.combine(wanted.day, datetime.min.time(), zone)
-        return instant(first), instant(first + timedelta(days=1))
+def wanted_of(connection: Connection, held: Row[Any]) -> Wanted:
+    """A booking as it stands, to be changed in part (`dataclasses.replace`)."""
+    utc = (_time(held.start), _time(held.end))
+    return Wanted(
+        room=held.room,
+        member=held.member,
+        span=None if held.whole_day else utc,
+        day=date.fromisoformat(held.date) if held.whole_day else None,
+        title=held.title,
+        kind=held.kind,
+        desks=held.desks or 1,
+        whole_room=held.desks is None,
+        people=held.people,
+        companions=tuple(companions_of(connection, [held.id]).get(held.id, ())),
+    )
+
+
+def told(connection: Connection, bookings: Sequence[Row[Any]], now: Instant) -> None:
+    """What follows whenever bookings were changed: modes of their doors, and what is owed."""
+    openings.hold_open(connection, bookings)
+    delivery.owe(connection, bookings, now)
+
+
+def _placed(
+    connection: Connection,
+    wanted: Wanted,
+    room: Row[Any],
+    site: Row[Any],
+    now: Instant,
+    booking: int = 0,
+) -> _Place:
+    span = checks.day_span(wanted.day, site) if wanted.day else _span(wanted)
+    checks.check_span(connection, site, span, now)
+    if wanted.municipality is not None:
+        checks.check_municipality(connection, site, span, wanted.municipality)
+    event = wanted.kind == "event"
+    desks = claims.desks_of(room, wanted.desks, whole=wanted.whole_room or event)
+    checks.check_size(room, max(wanted.people, 1 + len(wanted.companions)), desks)
+    if event:
+        openings.check_held_open(connection, room)
+    member = _member(connection, wanted.member or wanted.booker, now)
+    if member is not None:
+        checks.check_double(connection, room.id, member, span, booking)
+    others = {_member(connection, one, now): None for one in wanted.companions}
+    values = {
+        "room_id": room.id,
+        "member_id": member,
+        "start": span[0],
+        "end": span[1],
+        "whole_day": wanted.day is not None,
+        "date": wanted.day.isoformat() if wanted.day else None,
+        "title": wanted.title,
+        "kind": wanted.kind,
+        "desks": desks,
+        "people": wanted.people,
+        "status": "confirmed",
+    }
+    companions = tuple(one for one in others if one is not None and one != member)
+    return _Place(room, site, span, companions, values)
+
+
+def _inserted(
+    connection: Connection, place: _Place, source: Source, record: int, now: Instant
+) -> int:
+    made = insert(_BOOKING).values(
+        **place.values,
+        source=source.name,
+        external_uid=source.uid,
+        recurrence_id=source.recurrence,
+        change_id=record,
+        created_at=now,
+        changed_at=now,
+    )
+    booking = int(connection.execute(made.returning(_BOOKING.c.id)).scalar_one())
+    _seated(connection, booking, place)
+    return booking
+
+
+def _seated(connection: Connection, booking: int, place: _Place) -> None:
+    ask = Ask(booking=booking, room=place.room, span=place.span, desks=place.values["desks"])
+    try:
+        claims.claim(connection, ask)
+    except TakenError as error:
+        raise ProblemError(409, _named(error)) from error
+    hold(connection, booking, place.companions)
+
+
+def hold(connection: Connection, booking: int, members: Sequence[int]) -> None:
+    """Make these, by row id, the ones who come along."""
+    connection.execute(delete(_HOLDER).where(_HOLDER.c.booking_id == booking))
+    if members:
+        rows = [{"booking_id": booking, "member_id": member} for member in members]
+        connection.execute(insert(_HOLDER), rows)
+
+
+def _named(error: TakenError) -> str:
+    shown = ", ".join(str(one) for one in error.by[:5])
+    return f"{error} In the way: booking {shown}." if shown else str(error)
+
+
+def _room_of(connection: Connection, slug: str) -> tuple[Row[Any], Row[Any]]:
+    room = connection.execute(select(_ROOM).where(_ROOM.c.slug == slug)).one_or_none()
+    if room is None:
+        raise not_found("room", slug)
+    return room, connection.execute(select(_SITE).where(_SITE.c.id == room.site_id)).one()
+
+
+def _member(connection: Connection, who: str | Person | None, now: Instant) -> int | None:
+    if who is None:
+        return None
+    if isinstance(who, Person):
+        return guests.welcome(connection, who, now)
+    return int(member_by_slug(connection, who).id)
+
+
+def _span(wanted: Wanted) -> Window:
     if wanted.span is None:
         raise ProblemError(422, "A booking needs `start` and `end`, or `date` for a whole day.")
     return instant(wanted.span[0]), instant(wanted.span[1])
 
 
-def _check(connection: Connection, site: Row[Any], span: Window, now: Instant) -> None:
-    start, end = span
-    if start >= end:
-        raise ProblemError(422, "The booking ends before it begins; swap `start` and `end`.")
-    if end <= now:
-        raise ProblemError(422, "The booking lies in the past; doors open for the future only.")
-    if end - start > LONGEST_MS:
-        raise ProblemError(422, "The booking is longer than a year; give a standing right instead.")
-    placements = connection.execute(select(_PLACEMENT).where(_PLACEMENT.c.site_id == site.id))
-    if any(start < last and first < end for first, last in rules.in_transit(site, placements)):
-        raise ProblemError(
-            409, f"{site.name} is in transit for part of that time; its placements say when."
-        )
-
-
-def _check_double(connection: Connection, room: int, member: int, span: Window) -> None:
-    """One member needs a room once; how many others fit in is the room's own matter."""
-    same = select(_BOOKING.c.id).where(
-        _BOOKING.c.room_id == room,
-        _BOOKING.c.member_id == member,
-        _BOOKING.c.status == "confirmed",
-        _BOOKING.c.end > span[0],
-        _BOOKING.c.start < span[1],
-    )
-    held = connection.execute(same.limit(1)).scalar()
-    if held is not None:
-        raise ProblemError(409, f"This member has the room then already, by booking {held}.")
+def _time(at: Instant) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection, Row
 
-from kokubus_hub.bookings import delivery, service
-from kokubus_hub.bookings.schemas import BookingIn, BookingOut, BookingPage, BookingQuery
+from kokubus_hub.bookings import delivery, pushing, series, service
+from kokubus_hub.bookings.schemas import (
+    BookingChange,
+    BookingIn,
+    BookingOut,
+    BookingPage,
+    BookingQuery,
+    PassOut,
+    PushedIn,
+)
+from kokubus_hub.bookings.series import Repeat
+from kokubus_hub.bookings.wanted import Source
 from kokubus_hub.context import Hub, HubOf, RowId
 from kokubus_hub.database import reading, writing
 from kokubus_hub.security import Someone
 
 HOUR_MS = 3_600_000
 router = APIRouter(prefix="/bookings", tags=["bookings"])
+SourceName = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Uid = Annotated[str, Path(min_length=1, max_length=255)]
 
 
 @router.get("", summary="Bookings and whether the doors have them")
@@ -22,35 +35,83 @@ def bookings(hub: HubOf, _who: Someone, wanted: Annotated[BookingQuery, Query()]
     """Those that overlap ``after`` to ``before``, in the order they were made."""
     with reading(hub.engine) as connection:
         rows = service.find(connection, wanted.filter)
-        items = _out(hub, connection, rows)
+        items = out(hub, connection, rows)
     return BookingPage(items=items, next=rows[-1].id if len(rows) == wanted.limit else None)
 
 
 @router.post("", status_code=201, summary="Book")
 def book(new: BookingIn, hub: HubOf, _who: Someone) -> BookingOut:
-    """Every door on the way learns of it within a second, or once it is online again."""
+    """Every door on the way learns of it within a second, or once it is online again.
+
+    With ``repeat`` all occurrences are booked or none; the first is returned, and the others
+    have the same ``uid``.
+    """
     with writing(hub.engine) as connection:
-        return _one(hub, connection, service.make(connection, new.wanted, hub.now()))
+        if new.repeat is None:
+            return one(hub, connection, service.make(connection, new.wanted, hub.now()))
+        repeat = Repeat(new.repeat.rrule, new.repeat.rdate, new.repeat.exdate)
+        made = series.make(connection, new.wanted, repeat, hub.now())
+        return one(hub, connection, made[0])
+
+
+@router.delete("/series/{uid}", summary="Cancel what is left of a series")
+def cancel_series(uid: Uid, hub: HubOf, _who: Someone) -> list[BookingOut]:
+    """The occurrences that were ahead, now cancelled."""
+    with writing(hub.engine) as connection:
+        return out(hub, connection, series.cancel(connection, uid, hub.now()))
+
+
+@router.put("/by-uid/{source}/{uid:path}", summary="Book, or change, by a platform's own name")
+def push(source: SourceName, uid: Uid, said: PushedIn, hub: HubOf, _who: Someone) -> BookingOut:
+    """The same again changes nothing. Who is unknown becomes a guest at once."""
+    named = Source(name=f"push:{source}", uid=uid)
+    with writing(hub.engine) as connection:
+        row = pushing.push(connection, named, said.wanted, hub.now(), cancelled=said.cancelled)
+        return one(hub, connection, row)
+
+
+@router.delete("/by-uid/{source}/{uid:path}", summary="Cancel by a platform's own name")
+def take_back(source: SourceName, uid: Uid, hub: HubOf, _who: Someone) -> BookingOut:
+    """Cancelling twice changes nothing."""
+    named = Source(name=f"push:{source}", uid=uid)
+    with writing(hub.engine) as connection:
+        return one(hub, connection, pushing.take_back(connection, named, hub.now()))
 
 
 @router.get("/{booking}", summary="One booking")
 def booking(booking: RowId, hub: HubOf, _who: Someone) -> BookingOut:
     """With its delivery to each door on the way."""
     with reading(hub.engine) as connection:
-        return _one(hub, connection, service.by_id(connection, booking))
+        return one(hub, connection, service.by_id(connection, booking))
+
+
+@router.patch("/{booking}", summary="Move, extend, shorten or fill a booking")
+def change(booking: RowId, change: BookingChange, hub: HubOf, _who: Someone) -> BookingOut:
+    """Also while somebody is inside. What is not named stays; the old time is closed."""
+    with writing(hub.engine) as connection:
+        held = service.wanted_of(connection, service.by_id(connection, booking))
+        changed = service.change(connection, booking, change.wanted(held), hub.now())
+        return one(hub, connection, changed)
 
 
 @router.delete("/{booking}", summary="Cancel a booking")
 def cancel(booking: RowId, hub: HubOf, _who: Someone) -> BookingOut:
     """It stays in the list as cancelled; its delivery is that of the cancellation."""
     with writing(hub.engine) as connection:
-        return _one(hub, connection, service.cancel(connection, booking, hub.now()))
+        return one(hub, connection, service.cancel(connection, booking, hub.now()))
 
 
-def _one(hub: Hub, connection: Connection, row: Row[Any]) -> BookingOut:
-    return _out(hub, connection, [row])[0]
+def one(hub: Hub, connection: Connection, row: Row[Any]) -> BookingOut:
+    """A booking as the API shows it."""
+    return out(hub, connection, [row])[0]
 
 
-def _out(hub: Hub, connection: Connection, rows: list[Row[Any]]) -> list[BookingOut]:
-    doors = delivery.read(connection, hub.settings.policy_horizon_hours * HOUR_MS)
-    return [BookingOut.of(row, doors.of(row)) for row in rows]
+def out(hub: Hub, connection: Connection, rows: Sequence[Row[Any]]) -> list[BookingOut]:
+    """Bookings as the API shows them."""
+    ids = [row.id for row in rows]
+    horizon_ms = hub.settings.policy_horizon_hours * HOUR_MS
+    doors = delivery.read(connection, horizon_ms, hub.now(), ids)
+    companions = service.companions_of(connection, ids)
+    return [
+        BookingOut.of(row, doors.of(row), companions.get(row.id, ()), PassOut()) for row in rows
+    ]

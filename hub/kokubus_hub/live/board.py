@@ -103,14 +103,15 @@ def _bookings(
     connection: Connection, now: Instant, horizon_ms: int
 ) -> dict[int, list[BookingLine]]:
     """What is booked now and next, and cancellations the doors do not know yet."""
-    doors = delivery.read(connection, horizon_ms)
     wanted = BOOKINGS.where(
         _BOOKING.c.end > now,
         _BOOKING.c.start < now + AHEAD_MS,
         or_(_BOOKING.c.status == "confirmed", _BOOKING.c.changed_at > now - NEWS_MS),
     ).order_by(_BOOKING.c.start, _BOOKING.c.id)
     found: defaultdict[int, list[BookingLine]] = defaultdict(list)
-    for row in connection.execute(wanted):
+    rows = connection.execute(wanted).all()
+    doors = delivery.read(connection, horizon_ms, now, [row.id for row in rows])
+    for row in rows:
         line = _booking(row, doors.of(row))
         if row.status == "confirmed" or not line.delivered:
             found[row.site_id].append(line)
@@ -118,7 +119,7 @@ def _bookings(
 
 
 def _booking(row: Row[Any], doors: Sequence[delivery.Delivery]) -> BookingLine:
-    waiting = [door for door in doors if door.state == "waiting"]
+    waiting = [door for door in doors if door.state != "on_the_door"]
     return BookingLine(row, not waiting, any(door.why == "offline" for door in waiting))
 
 

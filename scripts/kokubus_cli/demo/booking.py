@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select
 from kokubus_cli.demo.folder import DemoError, Folder
 from kokubus_hub import database, models
 from kokubus_hub.bookings import delivery, service
+from kokubus_hub.bookings.wanted import Wanted
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings, load
 
@@ -31,7 +32,7 @@ def book(here: Folder, badge: str, room: str) -> list[str]:
         span = (start, start + timedelta(hours=HOURS))
         with database.writing(engine) as connection:
             slug, name = _holder(connection, badge)
-            wanted = service.Wanted(room=room, member=slug, span=span)
+            wanted = Wanted(room=room, member=slug, span=span)
             made = service.make(connection, wanted, now).id
         return [
             f"Booked: {name}, {room}, for {HOURS} hours from now.",
@@ -56,7 +57,8 @@ def _told(engine: Engine, settings: Settings, booking: int) -> list[str]:
     while True:
         with database.reading(engine) as connection:
             row = service.by_id(connection, booking)
-            doors = delivery.read(connection, horizon_ms).of(row)
+            now = time.time_ns() // 1_000_000
+            doors = delivery.read(connection, horizon_ms, now, [booking]).of(row)
         took = time.monotonic() - began
         if took > PATIENCE_S or all(door.state == "on_the_door" for door in doors):
             return [_line(door, took) for door in doors]

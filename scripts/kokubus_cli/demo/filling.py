@@ -18,7 +18,8 @@ from kokubus.messages import Instant
 from kokubus_cli.demo.cast import EMAIL, Person
 from kokubus_cli.demo.rooms import begin_empty
 from kokubus_hub import changes, database, models
-from kokubus_hub.bookings.service import Wanted, make
+from kokubus_hub.bookings.service import make
+from kokubus_hub.bookings.wanted import Wanted
 from kokubus_hub.imports.members import import_members
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table

@@ -1,0 +1,1 @@
+"""Calendars and platforms: where bookings come from, and where they can be read."""
