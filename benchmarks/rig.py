@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from kokubus_cli.broker import lay_out
 from kokubus_cli.ports import free_port
 
 Metric = dict[str, Any]
@@ -60,6 +62,18 @@ def broker(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def production_broker(folder: Path) -> Iterator[tuple[int, int]]:
+    """The Mosquitto of a hub's data ``folder`` as in production, TLS and all: (devices', hub's)."""
+    ports, place = (free_port(), free_port()), folder / "broker"
+    lay_out(place, device_port=ports[0], hub_port=ports[1])
+    shutil.copytree(folder / "mosquitto" / "tls", place / "tls", dirs_exist_ok=True)
+    with _process([str(place / "config" / "run"), str(place)], folder / "mosquitto.log"):
+        for port in ports:
+            _wait_port(port)
+        yield ports
+
+
+@contextmanager
 def listener(folder: Path, port: int, url: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """The hub's ``listen`` role on the data of ``folder``, as `kokubus hub listen` starts it."""
     environ = _environ(folder, port) | {"KOKUBUS_HUB_DATABASE_URL": url}
@@ -71,9 +85,11 @@ def listener(folder: Path, port: int, url: str = "") -> Iterator[subprocess.Pope
 
 
 @contextmanager
-def role(folder: Path, port: int, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def role(
+    folder: Path, port: int, name: str, environ: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Another role of the hub on the same data; what it logs stands in ``<name>.log``."""
-    environ = _environ(folder, port)
+    environ = _environ(folder, port) | (environ or {})
     with _process([KOKUBUS, "hub", name], folder / f"{name}.log", environ) as process:
         yield process
 
@@ -121,11 +137,15 @@ def _send_back(client: Client, _data: Any, message: MQTTMessage) -> None:
 class Peer:
     """A paho client whose socket this thread pumps, so that no thread hand-over is measured."""
 
-    def __init__(self, port: int, topic: str) -> None:
+    def __init__(
+        self, port: int, topic: str, tls: ssl.SSLContext | None = None, name: str = "bench"
+    ) -> None:
         self.received: list[MQTTMessage] = []
         self._client = Client(
-            CallbackAPIVersion.VERSION2, "bench", protocol=MQTTProtocolVersion.MQTTv5
+            CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5
         )
+        if tls is not None:
+            self._client.tls_set_context(tls)
         self._client.max_inflight_messages_set(4_000)
         self._client.on_socket_open = _no_delay
         self._client.on_message = lambda _c, _d, message: self.received.append(message)
@@ -147,7 +167,7 @@ class Peer:
             if sock is None or time.monotonic() > end:
                 raise TimeoutError("the broker or the hub stopped answering")
             writes = [sock] if self._client.want_write() else []
-            if select.select([sock], writes, [], 0.5)[0]:
+            if _pending(sock) or select.select([sock], writes, [], 0.5)[0]:
                 self._client.loop_read()
             if self._client.want_write():
                 self._client.loop_write()
@@ -231,6 +251,11 @@ def wait(until: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"waited {timeout_s} s for {what}")
         time.sleep(0.05)
+
+
+def _pending(sock: Any) -> bool:
+    """Whether TLS has read more from the socket than was asked of it."""
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _no_delay(_client: Client, _data: Any, sock: Any) -> None:

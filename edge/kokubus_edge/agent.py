@@ -274,7 +274,9 @@ class Agent:
     def _sent(self, kind: str, payload: bytes) -> bool:
         """Whether the network has taken it; a fact that it fails on is kept like any other."""
         try:
-            return self._link.send(wire.up_topic(self._device, kind), payload)
+            return len(payload) <= wire.UPLINK_LIMIT and self._link.send(
+                wire.up_topic(self._device, kind), payload
+            )
         except Exception:
             log.exception("send_failed", kind=kind)
             return False

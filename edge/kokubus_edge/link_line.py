@@ -41,7 +41,7 @@ class Broker:
     tls: Callable[[], ssl.SSLContext] | None
     boot: str = ""
     version: str = ""
-    window: int = 200
+    window: int = 400
     transport: Literal["tcp", "websockets"] = "tcp"
 
 

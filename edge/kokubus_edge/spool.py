@@ -14,7 +14,7 @@ import structlog
 
 from kokubus.ids import uuid7
 from kokubus.messages import Dropped, Fact, Instant, Stamp
-from kokubus.wire import encode_up
+from kokubus.wire import UPLINK_LIMIT, encode_up
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.spool_flights import Letter
 from kokubus_edge.spool_numbers import Numbers
@@ -97,9 +97,13 @@ class Spool:
         """Spool the encoded fact; ``sent`` says whether the link has just taken it.
 
         Never waits. Where the disk has taken nothing for long and memory is full, readings and
-        then everything is thrown away, and declared once the disk is back.
+        then everything is thrown away, and declared once the disk is back. So is, at once, what
+        is larger than the hub takes (`wire.UPLINK_LIMIT`): it would never be receipted.
         """
         letter = Letter(stamp.epoch, stamp.seq, fact.kind, payload)
+        if len(payload) > UPLINK_LIMIT:
+            self._refuse(letter)
+            return
         waiting = self._orders.qsize() + self._worker.in_memory
         if waiting >= self._memory or (waiting >= self._memory // 2 and spare(fact.kind)):
             self._thrown.add(letter)
@@ -149,6 +153,12 @@ class Spool:
         self._orders.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _refuse(self, letter: Letter) -> None:
+        size, told = len(letter.payload), "the hub takes no fact so large: it is dropped"
+        log.error("fact_too_large", kind=letter.kind, seq=letter.seq, bytes=size, why=told)
+        self._thrown.add(letter)
+        self._orders.put(Received(letter.epoch, ()))  # the thread wakes up and declares it
 
     def _stamped(self, epoch: str, seq: int) -> Stamp:
         clock = self._clock

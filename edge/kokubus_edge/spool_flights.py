@@ -29,11 +29,12 @@ class Letter:
 
 @dataclass(slots=True)
 class Flight:
-    """A letter that was sent ``tries`` times and waits for its receipt until ``due``."""
+    """A letter that was sent ``tries`` times, first at ``since``, and waits until ``due``."""
 
     letter: Letter
     tries: int
     due: int
+    since: int
 
 
 class Flights:
@@ -45,14 +46,14 @@ class Flights:
     """
 
     def __init__(self, window: int) -> None:
-        self._window = window
+        self.window = window
         self._flights: dict[tuple[str, int], Flight] = {}
         self._next_due: int | None = None
 
     def add(self, letter: Letter, now: int) -> None:
         """The letter was just sent for the first time; beyond 1,000 it is left to the backlog."""
         if len(self._flights) < _MOST:
-            self._flights[letter.key] = Flight(letter, 1, now + _FIRST_MS)
+            self._flights[letter.key] = Flight(letter, 1, now + _FIRST_MS, now)
             self._note(now + _FIRST_MS)
 
     def again(self, flight: Flight, now: int) -> None:
@@ -75,15 +76,16 @@ class Flights:
         self._next_due = min(rest, default=None)
         return sorted(late, key=lambda flight: flight.letter.seq)
 
-    def land(self, epoch: str, pairs: Pairs) -> None:
-        """These numbers are receipted."""
+    def land(self, epoch: str, pairs: Pairs) -> list[Flight]:
+        """These numbers are receipted; those that were under way."""
+        landed = []
         for first, last in pairs:
             if last - first < len(self._flights):
                 keys: Iterator[tuple[str, int]] = ((epoch, n) for n in range(first, last + 1))
             else:
                 keys = (k for k in list(self._flights) if k[0] == epoch and first <= k[1] <= last)
-            for key in keys:
-                self._flights.pop(key, None)
+            landed += [flight for key in keys if (flight := self._flights.pop(key, None))]
+        return landed
 
     def hasten(self, now: int) -> None:
         """The hub is back: what waits longer than the first 5 s is due."""
@@ -100,10 +102,10 @@ class Flights:
     @property
     def room(self) -> int:
         """How many more may be sent from the backlog."""
-        if len(self._flights) < self._window:
-            return self._window - len(self._flights)
+        if len(self._flights) < self.window:
+            return self.window - len(self._flights)
         patient = sum(flight.tries <= _STUBBORN for flight in self._flights.values())
-        return max(0, min(self._window - patient, _MOST - len(self._flights)))
+        return max(0, min(self.window - patient, _MOST - len(self._flights)))
 
     @property
     def next_due(self) -> int | None:

@@ -63,11 +63,15 @@ Declare: TypeAlias = Callable[[str, int, Sequence[tuple[int, int]], str], Letter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """Bounds in facts: on disk, not yet on disk, sent ahead of receipts, numbers a block."""
+    """Bounds in facts: on disk, not yet on disk, sent ahead of receipts, numbers a block.
+
+    How much is sent ahead lies between ``least`` and ``window``: see `kokubus_edge.spool_pace`.
+    """
 
     limit: int = 1_000_000
     memory: int = 20_000
-    window: int = 64
+    window: int = 200
+    least: int = 16
     block: int = 1_000
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from tests.edge.fake_clock import FakeClock
-from tests.edge.spool_bench import PATIENCE_S, bench, rows, wait_for
+from tests.edge.spool_bench import PATIENCE_S, bench, reading, rows, wait_for
 
+from kokubus.messages import Dropped, SensorsRead
+from kokubus.wire import UPLINK_LIMIT
 from kokubus_edge.spool_store import Store
 
 
@@ -110,6 +112,9 @@ def test_what_the_link_took_is_not_sent_again_at_once(path: Path) -> None:
         it.spool.linked(up=True)
         it.tap(1, sent=True)
         it.tap(2, sent=False)
+        it.settle(2)
+        it.clock.pass_ms(1_000)
+        it.spool.receipt("none", [])
         wait_for(lambda: it.hub.heard, "the one the link refused")
         it.settle(2)
     assert it.hub.numbers == [2]
@@ -179,3 +184,68 @@ def test_receipts_wait_for_the_next_commit(path: Path) -> None:
         assert rows(path, "SELECT id & 255 FROM fact") == [(1,)]
         it.tap()
         wait_for(lambda: rows(path, "SELECT id & 255 FROM fact") == [(2,)], "the next commit")
+
+
+def test_a_fact_the_hub_would_never_take_is_declared_and_blocks_nothing(path: Path) -> None:
+    with bench(path) as it:
+        stamp = it.spool.stamp()
+        it.spool.keep(reading(1), stamp, b" " * (UPLINK_LIMIT + 1), sent=False)
+        wait_for(lambda: it.stored == 1, "the declaration")
+        it.tap(2)
+        it.spool.linked(up=True)
+        wait_for(lambda: len(it.hub.heard) == 2, "all there is")
+        dropped = it.hub.heard[0].message
+        assert isinstance(dropped, Dropped)
+        assert dropped.ranges == ((stamp.seq, stamp.seq),)
+        assert dropped.lost == SensorsRead.kind
+
+
+def test_a_fact_costs_one_commit_at_most_receipt_included(path: Path, monkeypatch: Any) -> None:
+    """Flash wear: facts that come one by one, each receipted before the next."""
+    commits = 0
+    transaction = Store._transaction
+
+    def counted(self: Store) -> Any:
+        nonlocal commits
+        commits += 1
+        return transaction(self)
+
+    with bench(path) as it:
+        it.spool.linked(up=True)
+        it.settle(0)
+        monkeypatch.setattr(Store, "_transaction", counted)
+        for number in range(40):
+            it.spool.receipt(it.tap(number, sent=True)[0], [(number + 1, number + 1)])
+            it.settle(0)
+    assert commits <= 40 + 1  # and one when it is closed
+
+
+def test_nothing_of_the_backlog_is_sent_while_somebody_waits_at_the_door(path: Path) -> None:
+    with bench(path, window=4) as it:
+        epoch = it.taps(20)
+        it.spool.linked(up=True)
+        wait_for(lambda: len(it.hub.heard) == 4, "a window")
+        asked = it.tap(99, sent=True)
+        it.settle(21)
+        it.spool.receipt(epoch, [(1, 4)])
+        it.settle(17)
+        assert len(it.hub.heard) == 4
+        it.spool.receipt(*_one(asked))
+        wait_for(lambda: len(it.hub.heard) == 8, "the next window")
+
+
+def test_a_hub_that_does_not_answer_at_the_door_holds_the_backlog_for_a_moment(path: Path) -> None:
+    with bench(path, window=4) as it:
+        it.taps(3)
+        it.tap(99, sent=True)
+        it.settle(4)
+        it.spool.linked(up=True)
+        it.tap(100, sent=True)
+        it.settle(5)
+        it.clock.pass_ms(400)
+        it.spool.receipt("none", [])
+        wait_for(lambda: len(it.hub.heard) >= 3, "the backlog")
+
+
+def _one(key: tuple[str, int]) -> tuple[str, list[tuple[int, int]]]:
+    return key[0], [(key[1], key[1])]
