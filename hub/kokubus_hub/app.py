@@ -23,6 +23,7 @@ from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import engine as engine_for
 from kokubus_hub.devices import views as devices
 from kokubus_hub.doors import views as doors
+from kokubus_hub.entitlements import views as entitlements
 from kokubus_hub.events import views as events
 from kokubus_hub.keys import Keyring
 from kokubus_hub.live import board
@@ -140,7 +141,7 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
 
 def _mount(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for feature in (sites, doors, devices, people, bookings, events):
+    for feature in (sites, doors, devices, people, entitlements, bookings, events):
         api.include_router(feature.router)
     app.include_router(api)
     app.include_router(live.router)
