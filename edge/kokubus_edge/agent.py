@@ -27,6 +27,7 @@ from kokubus.happenings import (
     Light,
     Lock,
     Now,
+    ReaderChanged,
     Send,
     Ticked,
 )
@@ -48,6 +49,7 @@ from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
 from kokubus_edge.spool import Spool
 from kokubus_edge.spool_orders import CommandKept
 from kokubus_edge.trouble import Trouble
+from kokubus_edge.troubles import Troubles
 
 __all__ = ["Agent", "ReaderTrouble", "Readings", "Stop", "new_tap_id"]
 TICK_MS = 1_000
@@ -102,6 +104,7 @@ class Agent:
         self._commands: dict[str, UnlockDoor] = {}
         self._expiries: dict[str, int] = {}
         self._failed: set[str] = set()
+        self._readers = Troubles()
         self._ticked = self._wanted = -WANT_EVERY_MS
         self._wires: Wires
         self._link: Sender
@@ -157,12 +160,18 @@ class Agent:
                 self._want_policy()
             case Trouble(alarm, active, detail):
                 self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail)
-            case ReaderTrouble(door, dead, detail):
-                self._say(DeviceAlarmed, alarm="reader_dead", active=dead, door=door, detail=detail)
+            case ReaderTrouble():
+                self._reader_changed(happening)
             case Readings(values):
                 self._say(SensorsRead, readings=values)
             case _:
                 self._happened(happening)
+
+    def _reader_changed(self, told: ReaderTrouble) -> None:
+        for alarm in self._readers.report(told.door, told.reader, told.health):
+            about = {"door": told.door, "detail": alarm.problem}
+            self._say(DeviceAlarmed, alarm="reader_dead", active=not alarm.ok, **about)
+        self._happened(ReaderChanged(told.door, self._readers.works(told.door)))
 
     def _happened(self, happening: Any) -> None:
         """Something at one door, or at all of them."""

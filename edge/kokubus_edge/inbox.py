@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kokubus.messages import Reading
+from kokubus_edge.health import Health
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderTrouble:
-    """A door's reader began (``dead``) or ended to be no reader."""
+    """One of a door's readers began or ended to work."""
 
     door: str
-    dead: bool
-    detail: str
+    reader: str
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
