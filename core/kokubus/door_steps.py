@@ -204,10 +204,9 @@ def overstayed(door: Door, now: Now) -> Reaction:
 def follow_modes(door: Door, now: Now) -> Reaction:
     policy, rules = door.policy, rules_of(door)
     free = policy is not None and rules is not None and passes_freely(policy, rules, _moment(now))
-    lockdown = rules is not None and mode_holds(rules, ModeKind.LOCKDOWN, _moment(now))
-    before, door = door, replace(door, lockdown=lockdown)
+    before, door = door, replace(door, lockdown=locked_down(door, now))
     if free == door.free:
-        return door, [Light(rest(door))] if lockdown != before.lockdown else []
+        return door, [Light(rest(door))] if door.lockdown != before.lockdown else []
     door = replace(door, free=free, drawn_until=None if free else now.mono + CONTACT_LAG_MS)
     return door, [HoldBack() if free else Lock(), Light(rest(door))]
 

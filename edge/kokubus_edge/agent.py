@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -31,7 +31,6 @@ from kokubus.happenings import (
     Send,
     Ticked,
 )
-from kokubus.ids import uuid7
 from kokubus.messages import (
     Clock,
     DeviceAlarmed,
@@ -42,7 +41,8 @@ from kokubus.messages import (
 )
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.codes import Codes
-from kokubus_edge.inbox import ReaderTrouble, Readings, Stop
+from kokubus_edge.hands import Sender, Wires
+from kokubus_edge.inbox import ReaderTrouble, Readings, Stop, new_tap_id
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
@@ -55,25 +55,6 @@ __all__ = ["Agent", "ReaderTrouble", "Readings", "Stop", "new_tap_id"]
 TICK_MS = 1_000
 WANT_EVERY_MS = 10_000
 log = structlog.get_logger(__name__)
-
-
-class Wires(Protocol):
-    """The hardware, as far as the loop needs it."""
-
-    def perform(self, door: str, deed: Any) -> None: ...
-
-    def refresh(self) -> None: ...
-
-
-class Sender(Protocol):
-    """The link, as far as the loop needs it."""
-
-    @property
-    def up(self) -> bool: ...
-
-    def send(self, topic: str, payload: bytes, *, bulk: bool = False) -> bool: ...
-
-    def fetch_policy(self) -> None: ...
 
 
 class Agent:
@@ -169,8 +150,8 @@ class Agent:
 
     def _reader_changed(self, told: ReaderTrouble) -> None:
         for alarm in self._readers.report(told.door, told.reader, told.health):
-            about = {"door": told.door, "detail": alarm.problem}
-            self._say(DeviceAlarmed, alarm="reader_dead", active=not alarm.ok, **about)
+            about = {"active": not alarm.ok, "detail": alarm.problem, "door": told.door}
+            self._say(DeviceAlarmed, alarm="reader_dead", **about)
         self._happened(ReaderChanged(told.door, self._readers.works(told.door)))
 
     def _happened(self, happening: Any) -> None:
@@ -303,8 +284,3 @@ class Agent:
 
 def _moves_bolt(act: Act) -> bool:
     return not isinstance(act, Send | Judge | Light | Beep)
-
-
-def new_tap_id(clock: Timepiece) -> str:
-    """The id of a tap, made where it is seen."""
-    return uuid7(clock.now(), os.urandom(10))
