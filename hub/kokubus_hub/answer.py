@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -29,17 +29,22 @@ _STORED = select(_EVENT.c.tap, _EVENT.c.granted, _EVENT.c.reason, _EVENT.c.detai
 
 @dataclass(frozen=True, slots=True)
 class Tapped:
-    """A tap with its stamp, its device, and the credential already opened."""
+    """A tap with its stamp, its device, and the credential already opened.
+
+    ``text`` is ``tech|UID``: it is kept out of every log.
+    """
 
     device: DevicePlace
     tap: BadgeTapped
     stamp: Stamp
     lookup: str
+    text: bytes = field(repr=False)
 
 
-def open_credential(keyring: Keyring, tap: BadgeTapped) -> str:
-    """The hub's lookup of the badge; WireError if it was not sealed for this tap."""
-    return keyring.lookup(keyring.unseal(tap.sealed, tap.id))
+def opened(keyring: Keyring, device: DevicePlace, tap: BadgeTapped, stamp: Stamp) -> Tapped:
+    """The tap with its credential opened; WireError if it was not sealed for this tap."""
+    text = keyring.unseal(tap.sealed, tap.id)
+    return Tapped(device, tap, stamp, keyring.lookup(text), text)
 
 
 def authorise(batch: Batch, taps: Sequence[Tapped]) -> dict[str, Decision]:

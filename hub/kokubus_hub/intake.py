@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from kokubus import messages as said
 from kokubus import wire
 from kokubus.errors import KokubusError
-from kokubus_hub import answer, models, passing, places
+from kokubus_hub import answer, models, passing, places, unknown
 from kokubus_hub.batch import Batch
 from kokubus_hub.database import writing
 from kokubus_hub.keys import Keyring
@@ -85,6 +85,7 @@ class Intake:
         """Decide, write and fold what was sorted; say nothing that is not written."""
         replies = Replies(self._keyring, batch.now)
         decisions = answer.authorise(batch, found.taps) if found.taps else {}
+        unknown.keep(batch, self._keyring, found.taps)
         batch.write()
         passing.settle(batch, found.taps)
         self._fold.take(batch)

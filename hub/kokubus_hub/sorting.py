@@ -14,7 +14,7 @@ from kokubus import wire
 from kokubus.errors import KokubusError, UnknownKindError, WireError
 from kokubus.ranges import Ranges
 from kokubus_hub import facts, models
-from kokubus_hub.answer import Tapped, open_credential
+from kokubus_hub.answer import Tapped, opened
 from kokubus_hub.batch import Batch
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
@@ -97,8 +97,7 @@ class Sorter:
     ) -> None:
         try:
             if isinstance(fact, said.BadgeTapped):
-                lookup = open_credential(self._keyring, fact)
-                self.found.taps.append(Tapped(device, fact, stamp, lookup))
+                self.found.taps.append(opened(self._keyring, device, fact, stamp))
                 return
             facts.RECORD[fact.kind](self._batch, device, fact)
         except KokubusError as error:

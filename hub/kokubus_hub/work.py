@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Engine
 
 from kokubus.messages import Instant
-from kokubus_hub import database, health, leading, watching
+from kokubus_hub import database, health, leading, unknown, watching
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.broker import Broker
 from kokubus_hub.delivery import Delivery
@@ -153,6 +153,7 @@ class Work:
     def _forget(self, now: Instant) -> None:
         with database.writing(self._engine) as connection:
             replay.forget_snapshots(connection, now)
+            unknown.forget(connection, now)
 
 
 def wall_clock() -> Instant:

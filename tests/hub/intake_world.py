@@ -77,9 +77,11 @@ class Device:
         """The device's next fact; at now if it is not said when."""
         return self.say(cls(**({"id": self.id(), "at": NOW} | fields)))
 
-    def tapped(self, uid: str = UID, door: str = FRONT, **fields: Any) -> BadgeTapped:
+    def tapped(
+        self, uid: str = UID, door: str = FRONT, tech: str = "mfrc522", **fields: Any
+    ) -> BadgeTapped:
         tap = self.id()
-        card = Credential("mfrc522", uid)
+        card = Credential(tech, uid)
         sealed = credential.seal(card, tap, self._key, self._public, os.urandom(12))
         told: dict[str, Any] = {"id": tap, "at": NOW, "door": door, "sealed": sealed}
         return BadgeTapped(**(told | fields))

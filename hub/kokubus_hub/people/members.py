@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kokubus.credential import Credential
@@ -19,6 +19,7 @@ from kokubus_hub.models import table
 from kokubus_hub.problems import ProblemError, not_found
 
 _MEMBER, _BADGE = table(models.Member), table(models.Badge)
+_KEYHOLDER, _UNKNOWN = table(models.Keyholder), table(models.UnknownBadge)
 _NOT_STAGED = "staged:%"  # rows of an import under way are nobody's yet
 MEMBERS = select(_MEMBER).where(_MEMBER.c.status.not_like(_NOT_STAGED))
 BADGES = (
@@ -87,12 +88,15 @@ def enrol(
 ) -> Row[Any]:
     """A new badge; the UID is sealed and forgotten.
 
-    ProblemError 422 for a UID that cannot be one or is random, 409 if badge or number is known.
+    ProblemError 422 for a UID that cannot be one or is random, or that is printed on the badge;
+    409 if badge or number is known.
     """
     try:
-        text = Credential(TECH, uids.canonical(uid)).text
+        number = uids.canonical(uid)
     except ValueError as error:
         raise ProblemError(422, f"{error}.") from error
+    _unlike(values.get("label"), number)
+    text = Credential(TECH, number).text
     holder = member_by_slug(connection, member).id if member else None
     lookup = keyring.lookup(text)
     known = connection.execute(select(_BADGE.c.id).where(_BADGE.c.lookup == lookup)).scalar()
@@ -101,16 +105,61 @@ def enrol(
     sealed = {"lookup": lookup, "sealed_uid": keyring.seal(text, "badge"), "tech": TECH}
     made = insert(_BADGE).values(member_id=holder, status="active", **sealed, **values)
     _unique(connection, made, "Another badge has this printed number.")
+    connection.execute(delete(_UNKNOWN).where(_UNKNOWN.c.lookup == lookup))
     changes.record(connection, now, "badge enrolled")
     return connection.execute(BADGES.where(_BADGE.c.lookup == lookup)).one()
 
 
+def replace_badge(
+    connection: Connection,
+    keyring: Keyring,
+    badge: int,
+    uid: str,
+    values: Mapping[str, Any],
+    now: Instant,
+) -> Row[Any]:
+    """Another badge in place of one that is worn out or lost, for the same member.
+
+    The old one is ``replaced`` and opens nothing from then on. ProblemError as `enrol`, and 409
+    for a badge nobody holds or that was replaced before.
+    """
+    held = badge_by_id(connection, badge)
+    if held.member is None or held.status == "replaced":
+        raise ProblemError(409, "Nobody holds this badge any more; enrol the new one by itself.")
+    over = {"override_lockdown": held.override_lockdown, "start": held.start, "end": held.end}
+    made = enrol(connection, keyring, uid, held.member, over | dict(values), now)
+    gone = update(_BADGE).where(_BADGE.c.id == badge).values(status="replaced")
+    connection.execute(gone)
+    keys = update(_KEYHOLDER).where(_KEYHOLDER.c.badge_id == badge).values(badge_id=made.id)
+    connection.execute(keys)
+    return made
+
+
+def _unlike(label: str | None, uid: str) -> None:
+    """A printed number that is the UID would tell everybody who sees the badge how to copy it."""
+    plain = "".join(filter(str.isalnum, (label or "").upper())).removeprefix("0X")
+    raw = bytes.fromhex(uid)
+    forms = {uid, raw[::-1].hex().upper()}
+    forms |= {str(int.from_bytes(raw, order)) for order in ("big", "little")}
+    if plain and (plain in forms or plain.lstrip("0") in forms):
+        raise ProblemError(
+            422, "The printed number is the badge's own; give it one that does not tell its UID."
+        )
+
+
+def number_of(keyring: Keyring, sealed: bytes) -> str:
+    """The UID of a sealed ``tech|UID``, for comparing alone: it goes nowhere from here."""
+    return keyring.open(sealed, "badge").decode().partition("|")[2]
+
+
 def change_badge(
-    connection: Connection, badge: int, values: Mapping[str, Any], now: Instant
+    connection: Connection, keyring: Keyring, badge: int, values: Mapping[str, Any], now: Instant
 ) -> Row[Any]:
     """Block, hand over, relabel; ``member`` is a slug or None. ProblemError 404 or 409."""
-    badge_by_id(connection, badge)
+    held = badge_by_id(connection, badge)
     given = dict(values)
+    if given.get("label") and held.tech == TECH:
+        _unlike(given["label"], number_of(keyring, held.sealed_uid))
     if "member" in given:
         slug = given.pop("member")
         given["member_id"] = member_by_slug(connection, slug).id if slug else None

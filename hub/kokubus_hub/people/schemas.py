@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 from sqlalchemy import Row
 
+from kokubus_hub.people.inbox import Unknown
 from kokubus_hub.times import Time, TimeIn, instant
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -118,6 +119,30 @@ class BadgeChange(BaseModel):
     status: BadgeStatus = "active"
     start: TimeIn | None = None
     end: TimeIn | None = None
+
+
+class UnknownBadgeOut(BaseModel):
+    """A badge that nobody holds, by where and when it was tapped; never its UID."""
+
+    id: int
+    site: str
+    door: str
+    first_at: Time
+    last_at: Time
+    taps: int
+    enrollable: bool = Field(description="false for one that shows another number at every tap")
+
+    @classmethod
+    def of(cls, one: Unknown) -> UnknownBadgeOut:
+        """As the inbox has it."""
+        return cls.model_validate(one, from_attributes=True)
+
+
+class ClaimIn(BaseModel):
+    """Whose badge it is, and what is printed on it."""
+
+    member: str = Field(min_length=1, max_length=64)
+    label: Label | None = None
 
 
 def given(model: BaseModel, *, leave: frozenset[str] = frozenset()) -> dict[str, Any]:

@@ -9,16 +9,18 @@ from sqlalchemy import Row, Select
 
 from kokubus_hub.context import Cursor, Hub, HubOf, Limit, RowId
 from kokubus_hub.database import reading, writing
-from kokubus_hub.people import members
+from kokubus_hub.people import inbox, members
 from kokubus_hub.people.schemas import (
     BadgeChange,
     BadgeIn,
     BadgeOut,
     BadgePage,
+    ClaimIn,
     MemberChange,
     MemberIn,
     MemberOut,
     MemberPage,
+    UnknownBadgeOut,
     given,
 )
 from kokubus_hub.problems import ProblemError
@@ -91,7 +93,38 @@ def change_badge(badge: RowId, change: BadgeChange, hub: HubOf, _who: Someone) -
     with writing(hub.engine) as connection:
         held = members.badge_by_id(connection, badge)
         _check_order({"start": held.start, "end": held.end} | given(change))
-        return BadgeOut.of(members.change_badge(connection, badge, given(change), hub.now()))
+        return BadgeOut.of(
+            members.change_badge(connection, hub.keyring, badge, given(change), hub.now())
+        )
+
+
+@router.post("/badges/{badge}/replacement", status_code=201, summary="Replace a badge")
+def replace(badge: RowId, new: BadgeIn, hub: HubOf, _who: Someone) -> BadgeOut:
+    """Its holder gets the new one; the old one opens nothing any more, within a second."""
+    if new.member is not None:
+        raise ProblemError(422, "The new badge is for whoever holds the old one; leave `member`.")
+    values = given(new, leave=frozenset({"uid", "member"}))
+    uid = new.uid.get_secret_value()
+    with writing(hub.engine) as connection:
+        return BadgeOut.of(
+            members.replace_badge(connection, hub.keyring, badge, uid, values, hub.now())
+        )
+
+
+@router.get("/unknown-badges", summary="Badges that were tapped and are nobody's")
+def unknown_badges(hub: HubOf, _who: Someone) -> list[UnknownBadgeOut]:
+    """Newest first. "Tap it, then say whose it is": claim one to enrol it without its UID."""
+    with reading(hub.engine) as connection:
+        return [UnknownBadgeOut.of(one) for one in inbox.unknown(connection, hub.keyring)]
+
+
+@router.post("/unknown-badges/{badge}/claim", status_code=201, summary="Say whose a badge is")
+def claim(badge: RowId, to: ClaimIn, hub: HubOf, _who: Someone) -> BadgeOut:
+    """It is enrolled for the member, who can enter by it within a second."""
+    with writing(hub.engine) as connection:
+        return BadgeOut.of(
+            inbox.claim(connection, hub.keyring, badge, to.member, to.label, hub.now())
+        )
 
 
 def _page(hub: Hub, query: Select[Any], after: int, limit: int) -> list[Row[Any]]:
