@@ -82,6 +82,14 @@ class UnlockDoor:
     door: Name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeTold:
+    """The hub's time is this message's ``at``; worth something only to who chose ``nonce``."""
+
+    kind: ClassVar[str] = "time_told"
+    nonce: Name
+
+
 Downlink: TypeAlias = (
-    AccessDecided | Receipt | PolicySnapshot | PolicyDelta | PolicyRenewed | UnlockDoor
+    AccessDecided | Receipt | PolicySnapshot | PolicyDelta | PolicyRenewed | UnlockDoor | TimeTold
 )

@@ -323,4 +323,12 @@ class PolicyWanted:
     have: PolicyNumber | None = None
 
 
-Uplink: TypeAlias = Fact | DeviceStatus | PolicyWanted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWanted:
+    """The device does not know the time; ``nonce`` is fresh, so that no old answer serves."""
+
+    kind: ClassVar[str] = "time_wanted"
+    nonce: Annotated[str, Len(16, 64)]
+
+
+Uplink: TypeAlias = Fact | DeviceStatus | PolicyWanted | TimeWanted

@@ -16,7 +16,7 @@ import structlog
 
 from kokubus import wire
 from kokubus.door import Door, DoorSpec, next_wake, react
-from kokubus.downlinks import AccessDecided, Receipt, UnlockDoor
+from kokubus.downlinks import AccessDecided, Receipt, TimeTold, UnlockDoor
 from kokubus.happenings import (
     Act,
     Answered,
@@ -27,10 +27,10 @@ from kokubus.happenings import (
     Light,
     Lock,
     Now,
-    ReaderChanged,
     Send,
     Ticked,
 )
+from kokubus.ids import uuid7
 from kokubus.messages import (
     Clock,
     DeviceAlarmed,
@@ -38,22 +38,19 @@ from kokubus.messages import (
     PolicyApplied,
     PolicyWanted,
     SensorsRead,
+    TimeWanted,
 )
 from kokubus_edge.clock import Timepiece
-from kokubus_edge.codes import Codes
-from kokubus_edge.hands import Sender, Wires
-from kokubus_edge.inbox import ReaderTrouble, Readings, Stop, new_tap_id
+from kokubus_edge.hands import Hands
+from kokubus_edge.inbox import ReaderTrouble, Readings, Stop
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
-from kokubus_edge.spool import Spool
 from kokubus_edge.spool_orders import CommandKept
 from kokubus_edge.trouble import Trouble
-from kokubus_edge.troubles import Troubles
 
 __all__ = ["Agent", "ReaderTrouble", "Readings", "Stop", "new_tap_id"]
 TICK_MS = 1_000
-WANT_EVERY_MS = 10_000
 log = structlog.get_logger(__name__)
 
 
@@ -85,16 +82,12 @@ class Agent:
         self._commands: dict[str, UnlockDoor] = {}
         self._expiries: dict[str, int] = {}
         self._failed: set[str] = set()
-        self._readers = Troubles()
-        self._ticked = self._wanted = -WANT_EVERY_MS
-        self._wires: Wires
-        self._link: Sender
-        self._spool: Spool
-        self._codes: Codes
+        self._ticked = -TICK_MS
+        self._hands: Hands
 
-    def connect(self, *, wires: Wires, link: Sender, spool: Spool, codes: Codes) -> None:
-        """Give the loop its hands: all of them tell the inbox, so they are made after it."""
-        self._wires, self._link, self._spool, self._codes = wires, link, spool, codes
+    def connect(self, hands: Hands) -> None:
+        """Give the loop its hands."""
+        self._hands = hands
 
     def run(self) -> None:
         """Take happenings until `Stop`."""
@@ -141,18 +134,12 @@ class Agent:
                 self._want_policy()
             case Trouble(alarm, active, detail):
                 self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail)
-            case ReaderTrouble():
-                self._reader_changed(happening)
+            case ReaderTrouble(door, dead, detail):
+                self._say(DeviceAlarmed, alarm="reader_dead", active=dead, door=door, detail=detail)
             case Readings(values):
                 self._say(SensorsRead, readings=values)
             case _:
                 self._happened(happening)
-
-    def _reader_changed(self, told: ReaderTrouble) -> None:
-        for alarm in self._readers.report(told.door, told.reader, told.health):
-            about = {"active": not alarm.ok, "detail": alarm.problem, "door": told.door}
-            self._say(DeviceAlarmed, alarm="reader_dead", **about)
-        self._happened(ReaderChanged(told.door, self._readers.works(told.door)))
 
     def _happened(self, happening: Any) -> None:
         """Something at one door, or at all of them."""
@@ -178,9 +165,9 @@ class Agent:
             if isinstance(act, Send):
                 self._record(act.fact)
             elif isinstance(act, Judge):
-                self._codes.take(act.entered, act.code_from)
+                self._hands.codes.take(act.entered, act.code_from)
             else:
-                self._wires.perform(door, act)
+                self._hands.wires.perform(door, act)
         except Exception as error:
             log.exception("act_failed", door=door, act=type(act).__name__)
             self._bolt_failed(door, act, f"{type(error).__name__}: {error}"[:300])
@@ -202,16 +189,19 @@ class Agent:
         match message:
             case AccessDecided():
                 if message.recorded:
-                    self._spool.receipt(message.epoch, [(message.seq, message.seq)])
+                    self._hands.spool.receipt(message.epoch, [(message.seq, message.seq)])
                 if not self._outlived(down):
                     self._happened(Answered(message))
             case Receipt():
-                self._spool.receipt(message.epoch, message.ranges, message.rejected)
+                self._hands.spool.receipt(message.epoch, message.ranges, message.rejected)
             case UnlockDoor():
                 self._commands[message.command] = message
                 self._expiries[message.command] = down.expires_at
-                self._spool.keep_command(message.command, down.expires_at)
+                self._hands.spool.keep_command(message.command, down.expires_at)
+            case TimeTold():
+                self._hands.minding.time_told(message.nonce, down.at)
             case _:
+                self._hands.minding.heard_of_policy()
                 self._policies.take(down)
 
     def _outlived(self, down: wire.Down) -> bool:
@@ -230,24 +220,34 @@ class Agent:
             self._happened(Commanded(order.door, command, expires_at, fresh))
 
     def _linked(self, *, up: bool) -> None:
-        self._spool.linked(up=up)
+        self._hands.spool.linked(up=up)
         if up:
-            self._link.fetch_policy()
+            self._hands.minding.connected()
+            if self._policies.have is None:
+                self._hands.link.fetch_policy()
 
     def _want_policy(self) -> None:
-        mono = self._clock.mono()
-        if mono - self._wanted < WANT_EVERY_MS:
+        everything, wish = self._hands.minding.needs_all(), self._hands.minding.wish()
+        if wish is None:
             return
-        self._wanted = mono
-        wish = PolicyWanted(at=self._clock.now(), have=self._policies.have)
-        self._link.send(wire.up_topic(self._device, wish.kind), wire.encode_up(wish))
-        self._link.fetch_policy()
+        self._ask(wish)
+        if everything:
+            self._hands.link.fetch_policy()
+
+    def _ask(self, question: PolicyWanted | TimeWanted) -> None:
+        topic = wire.up_topic(self._device, question.kind)
+        self._hands.link.send(topic, wire.encode_up(question))
 
     def _tick(self) -> None:
         self._ticked = self._clock.mono()
         self._happened(Ticked())
-        self._wires.refresh()
-        self._spool.watch()
+        self._hands.wires.refresh()
+        self._hands.spool.watch()
+        for said in self._hands.minding.look(linked=self._hands.link.up):
+            if isinstance(said, Trouble):
+                self._take(said)
+            else:
+                self._ask(said)
         self._alive()
 
     def _say(self, fact: type[Fact], **fields: Any) -> None:
@@ -255,16 +255,16 @@ class Agent:
         self._record(fact(id=now.fact_id("", 0), at=now.at, **fields))
 
     def _record(self, fact: Fact) -> None:
-        stamp = self._spool.stamp()
+        stamp = self._hands.spool.stamp()
         payload = wire.encode_up(fact, stamp)
-        self._spool.keep(fact, stamp, payload, sent=self._sent(fact.kind, payload))
+        self._hands.spool.keep(fact, stamp, payload, sent=self._sent(fact.kind, payload))
         if self._overhear is not None:
             self._overhear(fact)
 
     def _sent(self, kind: str, payload: bytes) -> bool:
         """Whether the network has taken it; a fact that it fails on is kept like any other."""
         try:
-            return len(payload) <= wire.UPLINK_LIMIT and self._link.send(
+            return len(payload) <= wire.UPLINK_LIMIT and self._hands.link.send(
                 wire.up_topic(self._device, kind), payload
             )
         except Exception:
@@ -276,7 +276,7 @@ class Agent:
             at=self._clock.now(),
             mono=self._clock.mono(),
             trusted=self._clock.trust() is not Clock.UNTRUSTED,
-            linked=self._link.up,
+            linked=self._hands.link.up,
             policy_age_ms=self._policies.age_ms(),
             noise=os.urandom(10),
         )
@@ -284,3 +284,8 @@ class Agent:
 
 def _moves_bolt(act: Act) -> bool:
     return not isinstance(act, Send | Judge | Light | Beep)
+
+
+def new_tap_id(clock: Timepiece) -> str:
+    """The id of a tap, made where it is seen."""
+    return uuid7(clock.now(), os.urandom(10))

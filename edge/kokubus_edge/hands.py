@@ -1,12 +1,17 @@
-"""What the agent's loop needs of the parts that act for it."""
+"""The agent's hands, as far as its loop needs them: none of them keeps it waiting."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from kokubus_edge.codes import Codes
+from kokubus_edge.minding import Minding
+from kokubus_edge.spool import Spool
 
 
 class Wires(Protocol):
-    """The hardware, as far as the loop needs it."""
+    """The hardware."""
 
     def perform(self, door: str, deed: Any) -> None: ...
 
@@ -14,7 +19,7 @@ class Wires(Protocol):
 
 
 class Sender(Protocol):
-    """The link, as far as the loop needs it."""
+    """The link."""
 
     @property
     def up(self) -> bool: ...
@@ -22,3 +27,14 @@ class Sender(Protocol):
     def send(self, topic: str, payload: bytes, *, bulk: bool = False) -> bool: ...
 
     def fetch_policy(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """All of them tell the agent's inbox, so they are made after it."""
+
+    wires: Wires
+    link: Sender
+    spool: Spool
+    codes: Codes
+    minding: Minding

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from kokubus.ids import uuid7
 from kokubus.messages import Reading
-from kokubus_edge.clock import Timepiece
-from kokubus_edge.health import Health
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderTrouble:
-    """One of a door's readers began or ended to work."""
+    """A door's reader began (``dead``) or ended to be no reader."""
 
     door: str
-    reader: str
-    health: Health
+    dead: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +26,3 @@ class Readings:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Let the loop return."""
-
-
-def new_tap_id(clock: Timepiece) -> str:
-    """The id of a tap, made where it is seen."""
-    return uuid7(clock.now(), os.urandom(10))

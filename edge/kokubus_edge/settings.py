@@ -10,6 +10,7 @@
     simulated = false
     readings_every_s = 10.0
     spool_limit = 1000000            # facts
+    rtc_drift_ppm = 3.5              # of the battery clock, as its maker states; none without
 
     [hub]
     host = "hub.example.org"
@@ -58,6 +59,7 @@ class Settings:
     simulated: bool
     readings_every_s: float
     spool_limit: int
+    rtc_drift_ppm: float | None = None
 
     @property
     def doors(self) -> tuple[Door, ...]:
@@ -90,6 +92,7 @@ class _Agent(_Table):
     simulated: bool = False
     readings_every_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 10.0
     spool_limit: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000
+    rtc_drift_ppm: Annotated[float | None, Field(ge=0.1, le=200, allow_inf_nan=False)] = None
     hub: _Hub
 
 
@@ -114,6 +117,7 @@ def read_settings(path: Path) -> Settings:
         simulated=agent.simulated,
         readings_every_s=agent.readings_every_s,
         spool_limit=agent.spool_limit,
+        rtc_drift_ppm=agent.rtc_drift_ppm,
     )
     _refuse(settings, path.name, site_file.name)
     return settings

@@ -278,7 +278,9 @@ def dropped(batch: Batch, device: DevicePlace, fact: said.Dropped) -> None:
 
 def _passed(batch: Batch, door: DoorPlace, at: int, **how: Any) -> None:
     passage = {"side": None, "tap": None, "command": None, "exit_requested": False} | how
-    batch.passed.append({"door_id": door.id, "at": at, "received_at": batch.now} | passage)
+    batch.passed.append(
+        {"door_id": door.id, "at": at, "received_at": batch.now} | passage | batch.mark
+    )
 
 
 RECORD: dict[str, Callable[[Batch, DevicePlace, Any], object]] = {

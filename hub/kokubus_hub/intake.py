@@ -17,6 +17,7 @@ from kokubus import wire
 from kokubus.errors import KokubusError
 from kokubus_hub import answer, models, passing, places, unknown
 from kokubus_hub.batch import Batch
+from kokubus_hub.boots import Boots
 from kokubus_hub.database import writing
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
@@ -41,6 +42,7 @@ class Intake:
         self._keyring = keyring
         self._spools = Spools()
         self._fold = Fold()
+        self._boots = Boots()
         self._places: Places | None = None
 
     def take(self, letters: Sequence[Letter], now: said.Instant) -> list[Reply]:
@@ -74,7 +76,7 @@ class Intake:
         with writing(self._engine) as connection:
             self._places = places.current(connection, self._places)
             batch = Batch(connection, self._places, now)
-            sorter = Sorter(batch, self._spools, self._keyring)
+            sorter = Sorter(batch, self._spools, self._boots, self._keyring)
             for letter in letters:
                 sorter.read(letter)
             replies = self._settle(batch, sorter.found)
@@ -88,6 +90,7 @@ class Intake:
         unknown.keep(batch, self._keyring, found.taps)
         batch.write()
         passing.settle(batch, found.taps)
+        self._boots.settle(batch)
         self._fold.take(batch)
         for one in found.taps:
             if one.tap.id in decisions:
@@ -95,6 +98,8 @@ class Intake:
             else:
                 found.durable[one.device.slug, one.stamp.epoch].add(one.stamp.seq)
         self._answer_again(batch, found, replies)
+        for device, nonce in found.unsure:
+            replies.time(device, nonce)
         replies.receipts(found.durable, found.rejected)
         return replies
 
@@ -143,6 +148,7 @@ class Intake:
         """After a rollback, nothing in memory is known to be what the database holds."""
         self._spools.forget()
         self._fold.forget()
+        self._boots.forget()
         self._places = None
 
 

@@ -20,7 +20,12 @@ _TAPS = select(_EVENT.c.tap, _EVENT.c.badge_id, _EVENT.c.member_id, _EVENT.c.sid
     _EVENT.c.tap.in_(bindparam("taps", expanding=True))
 )
 _WAITING = select(
-    _PASSAGE.c.id, _PASSAGE.c.tap, _PASSAGE.c.door_id, _PASSAGE.c.at, _PASSAGE.c.side
+    _PASSAGE.c.id,
+    _PASSAGE.c.tap,
+    _PASSAGE.c.door_id,
+    _PASSAGE.c.at,
+    _PASSAGE.c.side,
+    _PASSAGE.c.untimed_boot,
 ).where(_PASSAGE.c.tap.in_(bindparam("taps", expanding=True)), _PASSAGE.c.member_id.is_(None))
 _PROMPT_MS = 1_000
 
@@ -74,7 +79,9 @@ def _late_taps(batch: Batch, taps: list[str]) -> None:
 
 
 def _observe(batch: Batch, row: Row) -> None:
-    """A passage is evidence as soon as its side is known."""
+    """A passage is evidence as soon as its side is known, and its time."""
+    if row["untimed_boot"] is not None:
+        return
     door = batch.places.doors[batch.places.door_slugs[row["door_id"]]]
     for room, way in door.ways(Side(row["side"])):
         batch.observe(room, Passage(row["at"], Sensor.BADGE, way))
@@ -87,7 +94,8 @@ def _remember(batch: Batch, rows: Sequence[Row], known: dict[str, Any]) -> None:
         if tap is None or tap.badge_id is None:
             continue
         door = batch.places.doors[batch.places.door_slugs[row["door_id"]]]
-        seen = {"badge_id": tap.badge_id, "at": batch.past(row["at"])}
+        at = batch.now if row["untimed_boot"] is not None else batch.past(row["at"])
+        seen = {"badge_id": tap.badge_id, "at": at}
         present += [
             seen | {"room_id": room, "inside": way is Side.IN}
             for room, way in door.ways(Side(row["side"]))

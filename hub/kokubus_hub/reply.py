@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kokubus import wire
-from kokubus.downlinks import AccessDecided, Downlink, Receipt
+from kokubus.downlinks import AccessDecided, Downlink, Receipt, TimeTold
 from kokubus.ids import uuid7
 from kokubus.messages import BadgeTapped, Instant, Stamp
 from kokubus.ranges import Ranges
@@ -61,6 +61,10 @@ class Replies:
             refused = tuple(rejected.get((device, epoch), ()))
             receipt = Receipt(epoch=epoch, ranges=ranges, rejected=refused)
             self._say(device, receipt, RECEIPT_LIFE_MS)
+
+    def time(self, device: str, nonce: str) -> None:
+        """What time it is, for the one that asked just now."""
+        self._say(device, TimeTold(nonce=nonce), ANSWER_LIFE_MS)
 
     def _say(self, device: str, message: Downlink, life_ms: int) -> None:
         payload = wire.encode_down(

@@ -16,6 +16,7 @@ from kokubus.ranges import Ranges
 from kokubus_hub import facts, models
 from kokubus_hub.answer import Tapped, opened
 from kokubus_hub.batch import Batch
+from kokubus_hub.boots import Boots
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 from kokubus_hub.places import DevicePlace
@@ -46,20 +47,25 @@ class Repeated:
 
 @dataclass(slots=True)
 class Sorted:
-    """What a batch holds: taps to answer, taps answered before, numbers to receipt."""
+    """What a batch holds: taps to answer, taps answered before, numbers to receipt.
+
+    ``unsure`` are devices that do not know the time, each with its nonce.
+    """
 
     taps: list[Tapped] = field(default_factory=list)
     repeated: list[Repeated] = field(default_factory=list)
     durable: defaultdict[Key, Ranges] = field(default_factory=lambda: defaultdict(Ranges))
     rejected: defaultdict[Key, list[int]] = field(default_factory=lambda: defaultdict(list))
+    unsure: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Sorter:
     """Sorts the letters of one transaction."""
 
-    def __init__(self, batch: Batch, spools: Spools, keyring: Keyring) -> None:
+    def __init__(self, batch: Batch, spools: Spools, boots: Boots, keyring: Keyring) -> None:
         self._batch = batch
         self._spools = spools
+        self._boots = boots
         self._keyring = keyring
         self.found = Sorted()
 
@@ -91,10 +97,13 @@ class Sorter:
             record_status(self._batch, device, message)
         elif isinstance(message, said.PolicyWanted):
             record_wish(self._batch, device, message)
+        elif isinstance(message, said.TimeWanted):
+            self.found.unsure.append((device.slug, message.nonce))
 
     def _new(
         self, letter: Letter, device: DevicePlace, fact: said.Uplink, stamp: said.Stamp
     ) -> None:
+        fact = self._boots.timed(self._batch, device, fact, stamp)
         try:
             if isinstance(fact, said.BadgeTapped):
                 self.found.taps.append(opened(self._keyring, device, fact, stamp))

@@ -76,6 +76,7 @@ UPLINKS: tuple[m.Uplink, ...] = (
     ),
     m.DeviceStatus(online=True, at=AT, boot=STAMP.boot, version="0.1.0"),
     m.PolicyWanted(at=AT, have=NUMBER),
+    m.TimeWanted(nonce="0199a1b2c3d4e5f6"),
 )
 CONTENT = {
     "doors": {"dorf-front": {"rooms": ["dorf-hall"], "lead_ms": 900_000, "grace_ms": 900_000}},
@@ -106,6 +107,7 @@ DOWNLINKS: tuple[d.Downlink, ...] = (
     ),
     d.PolicyRenewed(number=NUMBER, sha256=SHA, issued_at=AT),
     d.UnlockDoor(command=COMMAND, door="dorf-front"),
+    d.TimeTold(nonce="0199a1b2c3d4e5f6"),
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from tests.edge.fake_clock import FakeClock
+from tests.edge.policy_bench import AtOnce
 
 from kokubus import wire
 from kokubus.door import DoorSpec
@@ -17,7 +19,9 @@ from kokubus.messages import Fact, PolicyNumber, Stamp
 from kokubus.rights import BadgeRules, Content, DoorRules, Policy, Right, RightKind
 from kokubus.wire import Down
 from kokubus_edge.agent import Agent
+from kokubus_edge.hands import Hands
 from kokubus_edge.link_ear import HubSaid
+from kokubus_edge.minding import Minding
 
 FRONT, BACK = "dorf-front", "dorf-back"
 ADA, EVE = "ada", "eve"
@@ -150,11 +154,20 @@ class Rig:
             overhear=self.overheard.append,
             **how,
         )
+        minding = Minding(
+            Path("/dev/null/alarms.json"),
+            clock=self.clock,  # type: ignore[arg-type]
+            policies=self.policies,  # type: ignore[arg-type]
+            disk=AtOnce(),
+        )
         self.agent.connect(
-            wires=self.wires,
-            link=self.link,  # type: ignore[arg-type]
-            spool=self.spool,  # type: ignore[arg-type]
-            codes=self.codes,  # type: ignore[arg-type]
+            Hands(
+                wires=self.wires,
+                link=self.link,
+                spool=self.spool,  # type: ignore[arg-type]
+                codes=self.codes,  # type: ignore[arg-type]
+                minding=minding,
+            )
         )
 
     def __call__(self, happening: object, after: int = 0) -> list[Any]:

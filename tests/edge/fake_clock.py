@@ -15,6 +15,7 @@ class FakeClock:
     uptime: int = 50_000
     boot: str = "boot-1"
     believed: Clock = Clock.SYNCED
+    heard: tuple[Instant, int] | None = None
 
     def now(self) -> Instant:
         return self.wall
@@ -24,6 +25,10 @@ class FakeClock:
 
     def trust(self) -> Clock:
         return self.believed
+
+    def told(self, at: Instant, asked: int) -> bool:
+        self.heard = (at, asked)
+        return True
 
     def pass_ms(self, ms: int) -> None:
         """Both clocks run."""

@@ -8,19 +8,22 @@ import pytest
 import structlog.testing
 from tests.edge.agent_parts import ADA, BACK, EVE, FRONT, NUMBER, Rig, kinds, policy
 
-from kokubus.downlinks import PolicyRenewed, Receipt, UnlockDoor
+from kokubus.downlinks import PolicyRenewed, Receipt, TimeTold, UnlockDoor
 from kokubus.happenings import (
+    CodeEntered,
+    CodeJudged,
     Light,
     Pattern,
     PolicyChanged,
     Ticked,
     Unlock,
 )
-from kokubus.messages import By, Clock
-from kokubus_edge.agent import WANT_EVERY_MS
+from kokubus.messages import By, Clock, CodeOutcome, Side
 from kokubus_edge.link import LinkDown, LinkUp
+from kokubus_edge.minding import WANT_AGAIN_MS, WANT_EVERY_MS, WORD_MS
 from kokubus_edge.policy_store import PolicyMissing, PolicyStored
 from kokubus_edge.spool_orders import CommandKept
+from kokubus_edge.time_asking import EVERY_MS
 
 SHA = "a" * 64
 
@@ -226,18 +229,80 @@ def test_a_policy_on_disk_is_reported(rig: Rig) -> None:
 def test_a_gap_is_told_now_and_then_not_at_every_message(rig: Rig) -> None:
     for after in (0, 1, WANT_EVERY_MS - 2):
         rig(PolicyMissing(NUMBER), after=after)
-    wishes = [said for said in rig.said() if said["kind"] == "policy_wanted"]
-    assert (len(wishes), rig.link.fetched) == (1, 1)
-    assert wishes[0]["have"] == {"epoch": 1, "n": 7}
-    rig(PolicyMissing(None), after=1)
-    assert (len(rig.link.sent), rig.link.fetched) == (2, 2)
+    (wish,) = wishes(rig)
+    assert wish["have"] == {"epoch": 1, "n": 7}
+    assert rig.link.fetched == 0
     assert rig.spool.kept == []
 
 
-def test_once_linked_the_policy_is_fetched_and_the_backlog_begins(rig: Rig) -> None:
+def test_whoever_was_not_helped_by_a_difference_fetches_all_of_it(rig: Rig) -> None:
+    rig(PolicyMissing(NUMBER))
+    rig(PolicyMissing(NUMBER), after=WANT_EVERY_MS)
+    assert (len(wishes(rig)), rig.link.fetched) == (2, 1)
+    rig(PolicyMissing(NUMBER), after=WANT_AGAIN_MS)
+    assert (len(wishes(rig)), rig.link.fetched) == (3, 1)
+
+
+def wishes(rig: Rig) -> list[dict[str, Any]]:
+    return [said for said in rig.said() if said["kind"] == "policy_wanted"]
+
+
+def test_once_linked_the_backlog_begins_and_a_policy_is_not_fetched_again(rig: Rig) -> None:
     rig(LinkUp(resumed=False))
     rig(LinkDown("why"))
-    assert (rig.link.fetched, rig.spool.links) == (1, [True, False])
+    assert (rig.link.fetched, rig.spool.links) == (0, [True, False])
+
+
+def test_a_door_without_a_policy_fetches_it_once_linked() -> None:
+    rig = Rig()
+    rig(LinkUp(resumed=False))
+    assert rig.link.fetched == 1
+
+
+def test_a_hub_that_says_nothing_of_the_policy_is_asked(rig: Rig) -> None:
+    rig(LinkUp(resumed=True))
+    rig(Ticked(), after=WORD_MS - 1)
+    assert wishes(rig) == []
+    rig(Ticked(), after=1_000)
+    rig(Ticked(), after=WORD_MS)
+    assert len(wishes(rig)) == 1
+
+
+def test_a_hub_that_stands_by_the_policy_is_not(rig: Rig) -> None:
+    rig(LinkUp(resumed=True))
+    rig.hear(PolicyRenewed(number=NUMBER, sha256=SHA, issued_at=rig.clock.now()))
+    rig(Ticked(), after=2 * WORD_MS)
+    assert wishes(rig) == []
+
+
+def test_a_door_that_does_not_know_the_time_asks_until_it_was_told(rig: Rig) -> None:
+    rig.clock.believed = Clock.UNTRUSTED
+    (alarm,) = rig(Ticked(), after=1_000)
+    assert (alarm.alarm, alarm.active) == ("clock_untrusted", True)
+    rig(Ticked(), after=EVERY_MS[Clock.UNTRUSTED])
+    first, second = (said for said in rig.said() if said["kind"] == "time_wanted")
+    assert first["nonce"] != second["nonce"]
+    asked = rig.clock.mono()
+    rig.hear(TimeTold(nonce=first["nonce"]))
+    assert rig.clock.heard is None
+    rig.clock.pass_ms(300)
+    rig.hear(TimeTold(nonce=second["nonce"]))
+    assert rig.clock.heard == (rig.clock.now(), asked)
+    rig.clock.heard = None
+    rig.hear(TimeTold(nonce=second["nonce"]))
+    assert rig.clock.heard is None
+    rig.clock.believed = Clock.HOLDOVER
+    (alarm,) = rig(Ticked(), after=1_000)
+    assert (alarm.alarm, alarm.active) == ("clock_untrusted", False)
+
+
+def test_a_code_is_judged_off_the_loop(rig: Rig) -> None:
+    entered = CodeEntered(door=FRONT, digits="12345678")
+    rig(entered)
+    assert rig.codes.taken == [(entered, 0)]
+    (tried,) = rig(CodeJudged(door=FRONT, side=Side.IN, outcome=CodeOutcome.ACCEPTED, counter=3))
+    assert (tried.kind, tried.counter) == ("code_tried", 3)
+    assert rig.wires.deeds(Unlock) == [(FRONT, Unlock(5_000))]
 
 
 def test_a_new_policy_holds_at_every_door(rig: Rig) -> None:

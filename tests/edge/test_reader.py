@@ -142,11 +142,10 @@ def _uid(random: Random) -> str:
     return uid.hex().upper()
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_noise_gives_no_wrong_uid_and_hides_few_taps(seed: int) -> None:
-    random = Random(14443 + seed)
+def test_noise_gives_no_wrong_uid_and_hides_few_taps() -> None:
+    random = Random(14443)
     chip = Mfrc522Chip(Field(Noise(0.15, random)))
-    taps, read = 100, 0
+    taps, read = 400, 0
     with installed(chip):
         door = Door(chip)
         for _ in range(taps):

@@ -15,6 +15,7 @@ from kokubus_hub.models.calendars import (
 from kokubus_hub.models.devices import DeviceBoot, DeviceOrder, EnrolmentCode, SiteFile
 from kokubus_hub.models.events import (
     AccessEvent,
+    Boot,
     Command,
     DeadLetter,
     DoorEvent,
@@ -71,6 +72,7 @@ __all__ = [
     "Booking",
     "BookingDelivery",
     "BookingHolder",
+    "Boot",
     "CalendarLink",
     "Change",
     "Claim",

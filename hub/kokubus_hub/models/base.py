@@ -9,11 +9,13 @@ from sqlalchemy import (
     BigInteger,
     Double,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -46,6 +48,13 @@ class Base(DeclarativeBase):
 def to(table: str) -> ForeignKey:
     """A reference to another table's ``id``; rows referred to cannot be deleted."""
     return ForeignKey(f"{table}.id")
+
+
+def untimed(name: str) -> Index:
+    """The index of rows whose time is not known yet: `models.Boot`; hardly ever any."""
+    only = text("untimed_boot IS NOT NULL")
+    named = f"ix_{name}_untimed_boot"
+    return Index(named, "untimed_boot", sqlite_where=only, postgresql_where=only)
 
 
 def table(model: type[Base]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kokubus_hub.models.base import At, Base, Json, Key, to
+from kokubus_hub.models.base import At, Base, Json, Key, to, untimed
 
 
 class AccessEvent(Base):
@@ -51,6 +51,7 @@ class Enforcement(Base):
     """What the door really did about a tap, and whether the hub or the edge decided it."""
 
     __tablename__ = "enforcement"
+    __table_args__ = (untimed("enforcement"),)
     id: Mapped[Key]
     tap: Mapped[str] = mapped_column(String(64), unique=True)
     door_id: Mapped[int] = mapped_column(to("door"))
@@ -62,13 +63,15 @@ class Enforcement(Base):
     policy_n: Mapped[int | None]
     policy_age_ms: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[At]
+    untimed_boot: Mapped[int | None]
+    untimed_ms: Mapped[int | None]
 
 
 class DoorEvent(Base):
     """Any other fact of a door; ``kind`` is that of the message (`kokubus.messages`)."""
 
     __tablename__ = "door_event"
-    __table_args__ = (Index(None, "door_id", "at"),)
+    __table_args__ = (Index(None, "door_id", "at"), untimed("door_event"))
     id: Mapped[Key]
     door_id: Mapped[int] = mapped_column(to("door"))
     device_id: Mapped[int] = mapped_column(to("device"))
@@ -78,13 +81,15 @@ class DoorEvent(Base):
     tap: Mapped[str | None] = mapped_column(String(64))
     command: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[Json | None]
+    untimed_boot: Mapped[int | None]
+    untimed_ms: Mapped[int | None]
 
 
 class Passage(Base):
     """Somebody went through a door, or opened it after a grant."""
 
     __tablename__ = "passage"
-    __table_args__ = (Index(None, "door_id", "at"),)
+    __table_args__ = (Index(None, "door_id", "at"), untimed("passage"))
     id: Mapped[Key]
     door_id: Mapped[int] = mapped_column(to("door"))
     at: Mapped[At]
@@ -94,6 +99,8 @@ class Passage(Base):
     command: Mapped[str | None] = mapped_column(String(64))
     exit_requested: Mapped[bool] = mapped_column(default=False)
     member_id: Mapped[int | None] = mapped_column(to("member"), index=True)
+    untimed_boot: Mapped[int | None]
+    untimed_ms: Mapped[int | None]
 
 
 class Command(Base):
@@ -126,6 +133,21 @@ class OneTimeCode(Base):
     reason: Mapped[str]
     at: Mapped[At]
     used_at: Mapped[At | None]
+
+
+class Boot(Base):
+    """A time a device ran without a break, by the kernel's name of it (``boot``).
+
+    ``began_at`` is known once a fact of it carried a time that can be believed. Rows whose
+    ``untimed_boot`` names it happened ``untimed_ms`` later, whatever their ``at`` says.
+    """
+
+    __tablename__ = "boot"
+    __table_args__ = (UniqueConstraint("device_id", "boot"),)
+    id: Mapped[Key]
+    device_id: Mapped[int] = mapped_column(to("device"))
+    boot: Mapped[str] = mapped_column(String(64))
+    began_at: Mapped[At | None]
 
 
 class Spool(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kokubus_hub.models.base import At, Base, Json, Key, to
+from kokubus_hub.models.base import At, Base, Json, Key, to, untimed
 
 
 class Change(Base):
@@ -60,7 +60,7 @@ class Alarm(Base):
     """Somebody should look: held or forced doors, silent devices, keyholders used ..."""
 
     __tablename__ = "alarm"
-    __table_args__ = (Index(None, "cleared_at", "site_id"),)
+    __table_args__ = (Index(None, "cleared_at", "site_id"), untimed("alarm"))
     id: Mapped[Key]
     kind: Mapped[str] = mapped_column(String(32))
     site_id: Mapped[int] = mapped_column(to("site"))
@@ -70,6 +70,8 @@ class Alarm(Base):
     at: Mapped[At]
     detail: Mapped[Json | None]
     cleared_at: Mapped[At | None]
+    untimed_boot: Mapped[int | None]
+    untimed_ms: Mapped[int | None]
 
 
 class Operator(Base):

@@ -5,18 +5,20 @@ from __future__ import annotations
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kokubus_hub.models.base import At, Base, Json, Key, to
+from kokubus_hub.models.base import At, Base, Json, Key, to, untimed
 
 
 class Reading(Base):
     """One value of one sensor; its quantity is the sensor's."""
 
     __tablename__ = "reading"
-    __table_args__ = (Index(None, "sensor_id", "at"),)
+    __table_args__ = (Index(None, "sensor_id", "at"), untimed("reading"))
     id: Mapped[Key]
     sensor_id: Mapped[int] = mapped_column(to("sensor"))
     at: Mapped[At]
     value: Mapped[float]
+    untimed_boot: Mapped[int | None]
+    untimed_ms: Mapped[int | None]
 
 
 class Presence(Base):
