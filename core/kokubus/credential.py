@@ -21,6 +21,8 @@ from kokubus.errors import WireError
 
 UID = "mfrc522"
 """`Credential.tech` of a whole ISO 14443 UID, whichever reader read it: the first one's name."""
+NUMBER = "number"
+"""`Credential.tech` of what a reader leaves of a UID: some of its bytes."""
 PIN = "pin"
 """`Credential.tech` of digits typed at a keypad."""
 _INFO = b"kokubus/credential/v1"

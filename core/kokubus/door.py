@@ -39,6 +39,7 @@ from kokubus.door_steps import (
 from kokubus.happenings import (
     Act,
     Answered,
+    BadgeMisread,
     BadgeSeen,
     CodeEntered,
     CodeJudged,
@@ -52,6 +53,7 @@ from kokubus.happenings import (
     Now,
     Pattern,
     PolicyChanged,
+    ReaderChanged,
     Send,
     Ticked,
 )
@@ -193,6 +195,20 @@ def _(judged: CodeJudged, door: Door, now: Now) -> Reaction:
     if judged.outcome is not CodeOutcome.ACCEPTED:
         return refuse_code(door, judged, now)
     return draw(door, Opening(0, judged.side), now, [tried(judged, now)])
+
+
+@_react.register
+def _(_misread: BadgeMisread, door: Door, now: Now) -> Reaction:
+    return show(door, Pattern.TRY_AGAIN, now)
+
+
+@_react.register
+def _(changed: ReaderChanged, door: Door, now: Now) -> Reaction:
+    del now
+    if changed.works == door.reads:
+        return door, []
+    door = replace(door, reads=changed.works)
+    return door, [] if door.lit_until is not None else [Light(rest(door))]
 
 
 @_react.register

@@ -59,7 +59,7 @@ class Door:
 
     ``open`` None: not known yet; ``held`` once it was reported; ``taps`` are the last ones
     taken, so that none is taken twice; ``drawn_until`` the bolt's, ``lit_until`` the light's;
-    ``attempts`` what its keypad refused.
+    ``attempts`` what its keypad refused; ``reads`` whether badges can be read.
     """
 
     spec: DoorSpec
@@ -72,8 +72,10 @@ class Door:
     held_from: int | None = None
     held: bool = False
     free: bool = False
+    lockdown: bool = False
     drawn_until: int | None = None
     lit_until: int | None = None
+    reads: bool = True
     attempts: Attempts = field(default_factory=Attempts)
 
 

@@ -75,7 +75,8 @@ def decide_here(door: Door, seen: BadgeSeen, now: Now, without: Reason) -> React
 
 def enforce(door: Door, seen: BadgeSeen, enforced: facts.Enforced, now: Now) -> Reaction:
     if not enforced.granted:
-        door, shown = show(door, Pattern.DENIED, now)
+        unjudged = enforced.reason in {Reason.HUB_UNREACHABLE, Reason.HUB_CANNOT_RECORD}
+        door, shown = show(door, Pattern.TRY_AGAIN if unjudged else Pattern.DENIED, now)
         guessed = seen.typed and enforced.reason == Reason.BADGE_UNKNOWN
         door, alarmed = wrong(door, now) if guessed else (door, [])
         return door, [*shown, Send(enforced), *alarmed]
@@ -114,7 +115,8 @@ def relock(door: Door, now: Now) -> Reaction:
     waiting = [o for o in door.openings if door.spec.exit_unlocks or not o.exit_requested]
     if door.free or not drawn or waiting:
         return door, []
-    return replace(door, drawn_until=now.mono + CONTACT_LAG_MS), [Lock()]
+    door = replace(door, drawn_until=now.mono + CONTACT_LAG_MS, lit_until=None)
+    return door, [Lock(), Light(rest(door))]
 
 
 def _supersede(door: Door, opening: Opening, now: Now) -> Reaction:
@@ -202,8 +204,9 @@ def overstayed(door: Door, now: Now) -> Reaction:
 def follow_modes(door: Door, now: Now) -> Reaction:
     policy, rules = door.policy, rules_of(door)
     free = policy is not None and rules is not None and passes_freely(policy, rules, _moment(now))
+    before, door = door, replace(door, lockdown=locked_down(door, now))
     if free == door.free:
-        return door, []
+        return door, [Light(rest(door))] if door.lockdown != before.lockdown else []
     door = replace(door, free=free, drawn_until=None if free else now.mono + CONTACT_LAG_MS)
     return door, [HoldBack() if free else Lock(), Light(rest(door))]
 
@@ -242,7 +245,11 @@ def rest(door: Door) -> Pattern:
         return Pattern.WAITING
     if door.held:
         return Pattern.HELD
-    return Pattern.FREE if door.free else Pattern.IDLE
+    if door.free:
+        return Pattern.FREE
+    if door.lockdown:
+        return Pattern.LOCKDOWN
+    return Pattern.IDLE if door.reads else Pattern.OUT_OF_ORDER
 
 
 def with_ids(acts: list[Act], door: Door, now: Now) -> list[Act]:

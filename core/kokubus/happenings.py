@@ -120,6 +120,21 @@ class CodeJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class BadgeMisread:
+    """A badge or a key arrived damaged; nobody knows whose it is."""
+
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderChanged:
+    """Whether badges can be read at a door has changed."""
+
+    door: str
+    works: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyChanged:
     """A policy was applied, or (None) lost."""
 
@@ -140,6 +155,8 @@ Happening: TypeAlias = (
     | ContactClosed
     | ExitPressed
     | CodeJudged
+    | BadgeMisread
+    | ReaderChanged
     | PolicyChanged
     | Ticked
 )
@@ -155,6 +172,9 @@ class Pattern(StrEnum):
     HELD = "held"
     FREE = "free"
     LOCKED_OUT = "locked_out"
+    TRY_AGAIN = "try_again"
+    LOCKDOWN = "lockdown"
+    OUT_OF_ORDER = "out_of_order"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,10 @@ from kokubus.happenings import (
     Light,
     Lock,
     Now,
+    ReaderChanged,
     Send,
     Ticked,
 )
-from kokubus.ids import uuid7
 from kokubus.messages import (
     Clock,
     DeviceAlarmed,
@@ -42,12 +42,13 @@ from kokubus.messages import (
 )
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.hands import Hands
-from kokubus_edge.inbox import ReaderTrouble, Readings, Stop
+from kokubus_edge.inbox import ReaderTrouble, Readings, Stop, new_tap_id
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
 from kokubus_edge.spool_orders import CommandKept
 from kokubus_edge.trouble import Trouble
+from kokubus_edge.troubles import Troubles
 
 __all__ = ["Agent", "ReaderTrouble", "Readings", "Stop", "new_tap_id"]
 TICK_MS = 1_000
@@ -82,6 +83,7 @@ class Agent:
         self._commands: dict[str, UnlockDoor] = {}
         self._expiries: dict[str, int] = {}
         self._failed: set[str] = set()
+        self._readers = Troubles()
         self._ticked = -TICK_MS
         self._hands: Hands
 
@@ -134,12 +136,18 @@ class Agent:
                 self._want_policy()
             case Trouble(alarm, active, detail):
                 self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail)
-            case ReaderTrouble(door, dead, detail):
-                self._say(DeviceAlarmed, alarm="reader_dead", active=dead, door=door, detail=detail)
+            case ReaderTrouble():
+                self._reader_changed(happening)
             case Readings(values):
                 self._say(SensorsRead, readings=values)
             case _:
                 self._happened(happening)
+
+    def _reader_changed(self, told: ReaderTrouble) -> None:
+        for alarm in self._readers.report(told.door, told.reader, told.health):
+            about = {"active": not alarm.ok, "detail": alarm.problem, "door": told.door}
+            self._say(DeviceAlarmed, alarm="reader_dead", **about)
+        self._happened(ReaderChanged(told.door, self._readers.works(told.door)))
 
     def _happened(self, happening: Any) -> None:
         """Something at one door, or at all of them."""
@@ -284,8 +292,3 @@ class Agent:
 
 def _moves_bolt(act: Act) -> bool:
     return not isinstance(act, Send | Judge | Light | Beep)
-
-
-def new_tap_id(clock: Timepiece) -> str:
-    """The id of a tap, made where it is seen."""
-    return uuid7(clock.now(), os.urandom(10))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
+from kokubus.ids import uuid7
 from kokubus.messages import Reading
+from kokubus_edge.clock import Timepiece
+from kokubus_edge.health import Health
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderTrouble:
-    """A door's reader began (``dead``) or ended to be no reader."""
+    """One of a door's readers began or ended to work."""
 
     door: str
-    dead: bool
-    detail: str
+    reader: str
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +30,8 @@ class Readings:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Let the loop return."""
+
+
+def new_tap_id(clock: Timepiece) -> str:
+    """The id of a tap, made where it is seen."""
+    return uuid7(clock.now(), os.urandom(10))

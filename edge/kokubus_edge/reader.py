@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 
 from kokubus.credential import UID, Credential
 from kokubus.errors import ReaderError
+from kokubus_edge.health import Health
 from kokubus_edge.iso14443 import TypeA
 from kokubus_edge.mfrc522 import Mfrc522, ReaderDownError, RegisterBus
 
@@ -23,22 +24,22 @@ MAX_CARDS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderHealth:
-    """The reader began to work (`ok`) or stopped; `detail` tells whoever repairs it why."""
-
-    ok: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Code:
     """Eight digits typed at a keypad: a one-time code."""
 
     digits: str = field(repr=False)
 
 
-Sighting: TypeAlias = Credential | Code
-ReaderHappening: TypeAlias = Sighting | ReaderHealth
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """A badge or key arrived damaged: whoever holds it may try again."""
+
+    why: str
+
+
+Sighting: TypeAlias = Credential | Code | Misread
+ReaderHappening: TypeAlias = Sighting | Health
+"""A `Health` says that the reader began to work or stopped."""
 
 
 class BadgeReader(Protocol):
@@ -49,6 +50,9 @@ class BadgeReader(Protocol):
 
         Raises `ReaderError` while the reader does not work; poll on, it may recover.
         """
+
+    def health(self) -> Health:
+        """How it is right now; only for the thread that polls."""
 
     def close(self) -> None:
         """Give the hardware back."""
@@ -119,6 +123,15 @@ class Mfrc522Reader:
             ) from error
         return [Credential(TECH, uid.hex().upper()) for uid in arrived]
 
+    def health(self) -> Health:
+        """Asks the chip for its version, and sets it up if it lost its power."""
+        try:
+            self._ready()
+        except (ReaderError, OSError) as error:
+            self.close()
+            return Health(ok=False, problem=str(error))
+        return Health(ok=True)
+
     def close(self) -> None:
         """Give the SPI bus back; the next poll opens it again."""
         bus, self._bus, self._chip = self._bus, None, None
@@ -186,6 +199,10 @@ class ScriptedReader:
                 taps.append(self._taps.get_nowait())
         return taps
 
+    def health(self) -> Health:
+        """What the script says."""
+        return Health(self._failure is None, self._failure or "")
+
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -198,7 +215,7 @@ def monotonic_ms() -> int:
 class ReaderThread:
     """Polls a reader about 16 times a second and puts each happening into `put`.
 
-    A reader that stops or starts working is one `ReaderHealth` each, the first poll's included;
+    A reader that stops or starts working is one `Health` each, the first poll's included;
     while it does not work it is tried every 500 ms.
     """
 
@@ -214,7 +231,7 @@ class ReaderThread:
         self._put = put
         self._clock = clock
         self._stopping = Event()
-        self._health: ReaderHealth | None = None
+        self._health: Health | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -226,17 +243,22 @@ class ReaderThread:
         self._stopping.set()
         self._thread.join()
 
+    @property
+    def health(self) -> Health:
+        """How the reader was when it was last polled; from any thread."""
+        return self._health or Health(ok=False, problem="the reader was not looked at yet")
+
     def step(self) -> None:
         """One poll, as the thread does it."""
         try:
             sightings = self._reader.poll(self._clock())
         except ReaderError as error:
-            self._report(ReaderHealth(ok=False, detail=str(error)))
+            self._report(Health(ok=False, problem=str(error)))
         except Exception as error:  # a fault of ours must show as a dead reader, not as silence
             fault = type(error).__name__  # its text might quote a UID
-            self._report(ReaderHealth(ok=False, detail=f"fault in the reader's program: {fault}"))
+            self._report(Health(ok=False, problem=f"fault in the reader's program: {fault}"))
         else:
-            self._report(ReaderHealth(ok=True))
+            self._report(Health(ok=True))
             for sighting in sightings:
                 self._put(sighting)
 
@@ -247,7 +269,7 @@ class ReaderThread:
                 healthy = self._health is not None and self._health.ok
                 self._stopping.wait((POLL_MS if healthy else RECOVER_MS) / 1000)
 
-    def _report(self, health: ReaderHealth) -> None:
+    def _report(self, health: Health) -> None:
         if self._health is None or health.ok != self._health.ok:
             self._put(health)
         self._health = health

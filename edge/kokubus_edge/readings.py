@@ -12,9 +12,6 @@ import structlog
 from kokubus.messages import Instant, Reading
 from kokubus.site import Sensor
 
-QUIET_MS = 30_000
-"""A state that does not change is said again after this long: silence is no reading."""
-CHANGE = {"co2": 20.0, "temperature": 0.2, "humidity": 2.0, "light": 50.0, "pir": 0.5}
 Source = Callable[[], Mapping[str, float]]
 log = structlog.get_logger(__name__)
 
@@ -29,26 +26,31 @@ class Thinner:
     """Decides which values are worth sending."""
 
     def __init__(self, sensors: Iterable[Sensor]) -> None:
-        self._quantity = {sensor.id: sensor.quantity for sensor in sensors}
+        self._sensors = {sensor.id: sensor for sensor in sensors}
         self._said: dict[str, _Said] = {}
 
     def thin(self, values: Mapping[str, float], now: Instant) -> tuple[Reading, ...]:
         """The readings among ``values`` (by sensor id) that changed or are due again."""
         return tuple(
             self._say(sensor, value, now)
-            for sensor, value in values.items()
-            if sensor in self._quantity and isfinite(value) and self._due(sensor, value, now)
+            for name, value in values.items()
+            if (sensor := self._sensors.get(name)) is not None
+            and isfinite(value)
+            and self._due(sensor, value, now)
         )
 
-    def _due(self, sensor: str, value: float, now: Instant) -> bool:
-        last = self._said.get(sensor)
-        if last is None or not last.at <= now < last.at + QUIET_MS:
+    def _due(self, sensor: Sensor, value: float, now: Instant) -> bool:
+        last = self._said.get(sensor.id)
+        if last is None or now < last.at:
             return True
-        return abs(value - last.value) >= CHANGE[self._quantity[sensor]]
+        if now < last.at + 1_000 * sensor.at_most_s:
+            return False
+        quiet = now >= last.at + 1_000 * sensor.quiet_s
+        return quiet or abs(value - last.value) >= sensor.step
 
-    def _say(self, sensor: str, value: float, now: Instant) -> Reading:
-        self._said[sensor] = _Said(now, value)
-        return Reading(sensor=sensor, quantity=self._quantity[sensor], at=now, value=value)
+    def _say(self, sensor: Sensor, value: float, now: Instant) -> Reading:
+        self._said[sensor.id] = _Said(now, value)
+        return Reading(sensor=sensor.id, quantity=sensor.quantity, at=now, value=value)
 
 
 class Sampler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -19,26 +19,26 @@ import structlog
 
 from kokubus.credential import PIN, Credential
 from kokubus.errors import SettingsError
-from kokubus.happenings import BadgeSeen, CodeEntered
+from kokubus.happenings import BadgeMisread, BadgeSeen, CodeEntered
 from kokubus.messages import Clock, Reading, Side
-from kokubus.site import Reader
 from kokubus_edge import systemd
 from kokubus_edge.agent import Agent, ReaderTrouble, Readings, Stop, new_tap_id
 from kokubus_edge.clock import DeviceClock
 from kokubus_edge.codes import Codes
 from kokubus_edge.hands import Hands
 from kokubus_edge.hardware import Hardware
+from kokubus_edge.health import Health
 from kokubus_edge.identity import Identity, read_identity
 from kokubus_edge.link import Link
 from kokubus_edge.link_ear import Ear
 from kokubus_edge.link_line import Broker
 from kokubus_edge.link_tls import tls_context
-from kokubus_edge.mfrc522 import MfrcPackageBus
 from kokubus_edge.minding import Minding
 from kokubus_edge.pin_factory import pin_factory
 from kokubus_edge.policy_file import REMEMBER_MS
 from kokubus_edge.policy_store import PolicyStore
-from kokubus_edge.reader import Code, Mfrc522Reader, ReaderHappening, ReaderHealth, ReaderThread
+from kokubus_edge.reader import Code, Misread, ReaderHappening, ReaderThread
+from kokubus_edge.readers import make_reader
 from kokubus_edge.readings import Sampler, Source
 from kokubus_edge.sealing import Sealer
 from kokubus_edge.settings import Settings
@@ -75,6 +75,7 @@ class Running:
         self.settings = settings
         self.inbox: SimpleQueue[object] = SimpleQueue()
         self._stack, self._bolts = ExitStack(), ExitStack()
+        self._readers: dict[str, ReaderThread] = {}
         _make_folder(settings.data)
         self._identity = read_identity(settings)
         always = Clock.SYNCED if settings.simulated else None
@@ -125,7 +126,7 @@ class Running:
         )
         hardware.start()
         link.start()
-        self._read_badges()
+        self._read_badges(factory)
         self._sample(hardware, simulation.measured if simulation else None)
         self._remember(policies, disk)
 
@@ -181,19 +182,22 @@ class Running:
         self._stack.callback(link.close)
         return link, spool
 
-    def _read_badges(self) -> None:
+    def _read_badges(self, factory: Any) -> None:
         identity = self._identity
         sealer = Sealer(identity.sealing_key, identity.lookup_key, self.clock.mono)
         for door in self.settings.doors:
-            taken = [pin for _, pin in door.pins.wires()]
             for reader in door.reader:
-                saw = partial(self._saw, sealer, door.id, reader.side)
-                made = Mfrc522Reader(_bus(reader, taken))
-                thread = ReaderThread(made, saw, name=f"reader {door.id} {reader.side}")
+                name = f"{reader.kind} {reader.side}"
+                saw = partial(self._saw, sealer, door.id, reader.side, name)
+                made = make_reader(reader, door, factory)
+                thread = ReaderThread(made, saw, name=f"reader {door.id} {name}")
+                self._readers[f"{door.id} {name}"] = thread
                 self._stack.callback(thread.stop)
                 thread.start()
 
-    def _saw(self, sealer: Sealer, door: str, side: Side, happening: ReaderHappening) -> None:
+    def _saw(
+        self, sealer: Sealer, door: str, side: Side, reader: str, happening: ReaderHappening
+    ) -> None:
         """In the reader's thread: a sighting becomes a tap with its id, its UID sealed at once."""
         match happening:
             case Credential():
@@ -210,8 +214,10 @@ class Running:
                 self.inbox.put(seen)
             case Code(digits):
                 self.inbox.put(CodeEntered(door=door, side=side, digits=digits))
-            case ReaderHealth(ok, detail):
-                self.inbox.put(ReaderTrouble(door, not ok, detail))
+            case Misread():
+                self.inbox.put(BadgeMisread(door))
+            case Health():
+                self.inbox.put(ReaderTrouble(door, reader, happening))
 
     def _sample(self, hardware: Hardware, measured: Source | None) -> None:
         sources: list[Source] = [partial(_motion, hardware)]
@@ -256,10 +262,6 @@ def _make_folder(path: Path) -> None:
 def _tls(identity: Identity, clock: DeviceClock) -> Any:
     dates = clock.trust() is not Clock.UNTRUSTED
     return tls_context(identity.ca, identity.certificate, identity.key, dates=dates)
-
-
-def _bus(reader: Reader, taken: list[int]) -> Callable[[], MfrcPackageBus]:
-    return partial(MfrcPackageBus.open, reader.device, reset_pin=reader.reset, taken_pins=taken)
 
 
 def _motion(hardware: Hardware) -> Mapping[str, float]:

@@ -24,11 +24,13 @@ from kokubus import messages as m
 from kokubus.door import next_wake
 from kokubus.door_state import TAPS_KEPT
 from kokubus.happenings import (
+    BadgeMisread,
     Beep,
     ContactClosed,
     ContactOpened,
     ExitPressed,
     Pattern,
+    ReaderChanged,
     Ticked,
     Unlock,
 )
@@ -190,3 +192,19 @@ def test_an_unknown_happening_is_a_mistake_of_ours() -> None:
     nonsense: Any = object()
     with pytest.raises(TypeError, match="cannot react to object"):
         Play()(nonsense)
+
+
+def test_what_could_not_be_read_or_judged_asks_to_try_again() -> None:
+    play = Play(linked=False)
+    assert lit(play(BadgeMisread("front"))) == [Pattern.TRY_AGAIN]
+    acts = play(seen(), after=5_000)
+    assert sent(acts, m.Enforced)[0].reason == "hub_unreachable"
+    assert lit(acts)[-1] == Pattern.TRY_AGAIN
+
+
+def test_a_door_whose_readers_are_dead_shows_it_until_one_works() -> None:
+    play = Play()
+    assert lit(play(ReaderChanged("front", works=True))) == []
+    assert lit(play(ReaderChanged("front", works=False))) == [Pattern.OUT_OF_ORDER]
+    assert lit(play(ReaderChanged("front", works=False))) == []
+    assert lit(play(ReaderChanged("front", works=True))) == [Pattern.IDLE]

@@ -176,3 +176,10 @@ def test_the_door_names_the_instant_it_wants_to_be_woken() -> None:
     play(ContactOpened("front"), after=10)
     play(Ticked(), after=SPEC.pulse_ms)
     assert next_wake(play.door) == 20 + SPEC.permitted_open_ms
+
+
+def test_the_light_says_lockdown_while_it_lasts() -> None:
+    play = Play(rules=policy(LOCKDOWN))
+    assert lit(play(Ticked(), after=40_000)) == [Pattern.LOCKDOWN]
+    assert lit(play(Ticked(), after=1_000)) == []
+    assert lit(play(Ticked(), after=40_000)) == [Pattern.IDLE]

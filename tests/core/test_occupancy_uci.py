@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.occupancy import count_scores, presence_score
+from benchmarks._open_data import count_scores, presence_score
 
 
 def test_counts_from_motion_and_breath() -> None:

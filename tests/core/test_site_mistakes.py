@@ -14,6 +14,8 @@ from tests.core.small_site import SECOND_ROOM, SMALL, refused
 from kokubus.errors import SiteError
 from kokubus.site import read_site
 
+WIEGAND = '"wiegand"\ndata0 = 23\ndata1 = 24'
+HID = '"hid"\npath = "/dev/input/by-id/usb-reader-event-kbd"'
 REFUSED = [
     ('id = "dorf"', 'id = "Dorf"', "site.id", "'Dorf' is no id"),
     ('name = "Dorf"', "", "site.name", "is missing"),
@@ -64,7 +66,25 @@ REFUSED = [
     ("contact = 27", "contcat = 27", "(dorf-front).pins.contcat", "did you mean 'contact'?"),
     ('"mfrc522"', '"mfrc522"\nbus = 1', "(dorf-front).reader #1.bus", "is 1"),
     ('"mfrc522"', '"mfrc522"\nsied = "in"', ".reader #1.sied", "did you mean 'side'?"),
+    ('"mfrc522"', '"nfc"', "(dorf-front).reader #1", "'mfrc522', 'wiegand', 'hid'"),
+    ('kind = "mfrc522"', "reset = 25", "(dorf-front).reader #1", "has no kind"),
+    ('"mfrc522"', '"mfrc522"\ndriver = "rpi"', ".reader #1.driver", "'package' or 'spidev'"),
+    ('"mfrc522"', '"wiegand"\ndata0 = 23', "(dorf-front).reader #1.data1", "is missing"),
+    ('"mfrc522"', '"wiegand"\ndata0 = 23\ndata1 = 23', ".reader #1.data1", "reader #1.data0"),
+    ('"mfrc522"', f"{WIEGAND}\npin_length = 8", ".reader #1.pin_length", "a one-time code"),
+    ('"mfrc522"', f"{WIEGAND}\nreset = 25", ".reader #1.reset", "use one of: kind, side, data0"),
+    ('"mfrc522"', '"hid"\npath = "/dev/hidraw0"', ".reader #1.path", "/dev/input/by-id/"),
+    ('"mfrc522"', f"{HID}\n[[door.reader]]\nkind = {HID}", ".reader #2.path", "is taken by"),
+    ('"mfrc522"', f'{HID}\ntypes = "octal"', ".reader #1.types", "'hex', 'decimal' or 'pins'"),
+    ("lock = 17", "lock = 17\nexit_pir = true", "(dorf-front).pins.exit_pir", "no PIR"),
+    ("lock = 17", "lock = 17\ntamper = 27", "(dorf-front).pins.tamper", "pins.contact"),
     ("pin = 4", "pin = 17", "(dorf-pir).pin", "pins.lock"),
+    ("pin = 4", "pin = 4\ninner_pin = 23", "(dorf-pir).inner_pin", "no such wire"),
+    ("pin = 4", "pin = 4\nat_most_s = 60", "(dorf-pir).at_most_s", "at_least_s"),
+    ("pin = 4", 'pin = 4\ntopic = "a/b"', "(dorf-pir).topic", "no ESPHome node"),
+    ('kind = "pir"', 'kind = "beam"', "(dorf-pir).inner_pin", "is missing"),
+    ('kind = "pir"', 'kind = "esphome"', "(dorf-pir).topic", "is missing"),
+    ('kind = "pir"', 'kind = "esphome"\ntopic = "a/#"', "(dorf-pir).topic", "match pattern"),
     ("pin = 4", "pin = 2", "(dorf-pir).pin", "pulled up"),
     ("pin = 4", "", "(dorf-pir).pin", "is missing"),
     ('quantity = "pir"', 'quantity = "co2"', "(dorf-pir).quantity", "a pir measures pir"),

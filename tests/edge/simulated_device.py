@@ -10,7 +10,7 @@ from pathlib import Path
 from kokubus.credential import Credential
 from kokubus.happenings import ContactClosed, ContactOpened, ExitPressed, Unlock
 from kokubus.messages import BadgeTapped, By, Enforced
-from kokubus.site import Door, read_site
+from kokubus.site import Door, Mfrc522, read_site
 from kokubus_edge.hardware import Hardware, Seen
 from kokubus_edge.mfrc522 import MfrcPackageBus
 from kokubus_edge.reader import Mfrc522Reader, ReaderHappening, ReaderThread
@@ -115,6 +115,7 @@ class Device:
 
     def _reader(self, door: Door) -> ReaderThread:
         [reader] = door.reader
+        assert isinstance(reader, Mfrc522)
         bus = partial(MfrcPackageBus.open, reader.device, reset_pin=reader.reset)
         return ReaderThread(Mfrc522Reader(bus), partial(self._saw, door.id), name=door.id)
 

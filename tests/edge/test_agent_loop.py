@@ -24,6 +24,7 @@ from kokubus.happenings import (
 from kokubus.messages import Reading
 from kokubus_edge import agent
 from kokubus_edge.agent import TICK_MS, ReaderTrouble, Readings, Stop, new_tap_id
+from kokubus_edge.health import Health
 from kokubus_edge.trouble import Trouble
 
 agents: Any = agent
@@ -47,9 +48,9 @@ def test_troubles_readers_and_readings_become_facts(rig: Rig) -> None:
     assert (full.alarm, full.active, full.door, full.detail) == (
         "disk_full", True, None, "no space",
     )  # fmt: skip
-    (dead,) = rig(ReaderTrouble(FRONT, dead=True, detail="no answer"))
+    (dead,) = rig(ReaderTrouble(FRONT, "mfrc522 in", Health(ok=False, problem="no answer")))
     assert (dead.alarm, dead.active, dead.door) == ("reader_dead", True, FRONT)
-    (alive,) = rig(ReaderTrouble(FRONT, dead=False, detail=""))
+    (alive,) = rig(ReaderTrouble(FRONT, "mfrc522 in", Health(ok=True)))
     assert (alive.alarm, alive.active) == ("reader_dead", False)
     reading = Reading(sensor="dorf-co2", quantity="co2", at=1, value=500.0)
     (read,) = rig(Readings((reading,)))

@@ -45,7 +45,7 @@ def saw(sighting: Sighting) -> tuple[Any, X25519PrivateKey]:
     sealer = Sealer(hub.public_key(), bytes(32), lambda: 0)
     inbox: SimpleQueue[object] = SimpleQueue()
     agent: Any = SimpleNamespace(inbox=inbox, clock=FakeClock())
-    Running._saw(agent, sealer, "front", Side.OUT, sighting)
+    Running._saw(agent, sealer, "front", Side.OUT, "wiegand out", sighting)
     return inbox.get_nowait(), hub
 
 

@@ -4,12 +4,12 @@ import pytest
 
 from kokubus.credential import Credential
 from kokubus_edge.emulator import Card, Mfrc522Chip, installed
+from kokubus_edge.health import Health
 from kokubus_edge.mfrc522 import MfrcPackageBus, ReaderDownError
 from kokubus_edge.reader import (
     BadgeReader,
     Mfrc522Reader,
     ReaderHappening,
-    ReaderHealth,
     ReaderThread,
     ScriptedReader,
 )
@@ -36,7 +36,7 @@ class Faulty(ScriptedReader):
         raise ZeroDivisionError(now_ms)
 
 
-WORKS = ReaderHealth(ok=True)
+WORKS = Health(ok=True)
 
 
 def happenings(reader: BadgeReader) -> tuple[ReaderThread, list[ReaderHappening]]:
@@ -54,16 +54,14 @@ def test_health_is_reported_when_it_changes() -> None:
     thread.step()
     reader.recover()
     thread.step()
-    assert inbox == [WORKS, ReaderHealth(ok=False, detail="cable cut"), WORKS]
+    assert inbox == [WORKS, Health(ok=False, problem="cable cut"), WORKS]
 
 
 def test_a_fault_of_the_reader_is_not_silence() -> None:
     thread, inbox = happenings(Faulty())
     thread.step()
     thread.step()
-    assert inbox == [
-        ReaderHealth(ok=False, detail="fault in the reader's program: ZeroDivisionError")
-    ]
+    assert inbox == [Health(ok=False, problem="fault in the reader's program: ZeroDivisionError")]
 
 
 def test_the_thread_puts_sightings_and_ends_when_told() -> None:
@@ -78,7 +76,7 @@ def test_the_thread_puts_sightings_and_ends_when_told() -> None:
             assert inbox.get(timeout=30) == Credential("mfrc522", BADGE)
             chip.unplug()
             health = inbox.get(timeout=30)
-            assert isinstance(health, ReaderHealth)
+            assert isinstance(health, Health)
             assert not health.ok
             chip.plug_in()
             assert inbox.get(timeout=30) == WORKS

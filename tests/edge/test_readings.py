@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import get_args
+from itertools import pairwise
+from typing import Any, get_args
 
 import pytest
 import structlog.testing
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.edge.fake_clock import FakeClock
 from tests.edge.simulated_device import CO2, PIR, SITE
 
 from kokubus.messages import Reading
 from kokubus.site import Sensor, read_site
-from kokubus_edge.readings import CHANGE, QUIET_MS, Sampler, Thinner
+from kokubus.site.sensors import CHANGE, QUIET_S
+from kokubus_edge.readings import Sampler, Thinner
 
 SENSORS = read_site(SITE, "dorf.toml").sensors
 T0 = 1_790_000_000_000
@@ -21,10 +25,11 @@ PATIENCE_S = 30
 
 
 def told(thinner: Thinner, sensor: str, *values: tuple[int, float]) -> list[float]:
-    """Of (milliseconds, value), the values that are said."""
+    """Of (seconds, value), the values that are said."""
     said = []
     for after, value in values:
-        said += [reading.value for reading in thinner.thin({sensor: value}, T0 + after)]
+        at = T0 + 1_000 * after
+        said += [reading.value for reading in thinner.thin({sensor: value}, at)]
     return said
 
 
@@ -53,8 +58,43 @@ def test_motion_and_its_end_are_news() -> None:
 
 
 def test_silence_is_no_reading() -> None:
-    values = [(0, 600.0), (QUIET_MS - 1, 600.0), (QUIET_MS, 600.0), (QUIET_MS + 1, 600.0)]
+    quiet = QUIET_S["co2"]
+    values = [(0, 600.0), (quiet - 1, 600.0), (quiet, 600.0), (quiet + 1, 600.0)]
     assert told(Thinner(SENSORS), CO2, *values) == [600.0, 600.0]
+
+
+def sensor(**told: Any) -> Sensor:
+    about = {"id": CO2, "room": "dorf-hall", "quantity": "co2", "kind": "scd41", "device": "d"}
+    return Sensor.model_validate(about | told)
+
+
+def test_a_site_says_what_is_news_and_how_often_at_most_and_at_least() -> None:
+    thinner = Thinner([sensor(change=5.0, at_most_s=10, at_least_s=60)])
+    values = [(0, 600.0), (9, 700.0), (10, 604.9), (11, 605.0), (70, 605.0), (71, 605.0)]
+    assert told(thinner, CO2, *values) == [600.0, 605.0, 605.0]
+    assert told(thinner, CO2, (72, 605.0)) == []
+    assert told(thinner, CO2, (131, 605.0)) == [605.0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.floats(0, 5_000)), min_size=1, max_size=80),
+    st.integers(1, 20),
+    st.integers(20, 90),
+)
+def test_never_more_often_and_never_more_seldom_than_said(
+    steps: list[tuple[int, float]], at_most: int, at_least: int
+) -> None:
+    thinner, at, said = Thinner([sensor(at_most_s=at_most, at_least_s=at_least)]), 0, [0]
+    asked = [0]
+    thinner.thin({CO2: 600.0}, T0)
+    for gap, value in steps:
+        at += gap
+        asked.append(at)
+        said += [at] if thinner.thin({CO2: value}, T0 + 1_000 * at) else []
+    assert all(later - earlier >= at_most for earlier, later in pairwise(said))
+    for earlier, later in pairwise([*said, at]):
+        due = [one for one in asked if earlier + at_least <= one < later]
+        assert not due
 
 
 def test_a_clock_that_was_set_back_is_a_reason_to_say_it_again() -> None:

@@ -16,6 +16,7 @@ from tests.edge.simulated_device import CO2, FRONT, GUEST, PIR, STRANGER, STUDIO
 
 from kokubus.errors import KokubusError, SettingsError
 from kokubus.messages import By
+from kokubus.site import Hid, Wiegand
 from kokubus_edge import running as module
 from kokubus_edge.agent import Stop
 from kokubus_edge.clock import DeviceClock
@@ -186,3 +187,35 @@ def test_a_device_may_have_no_readers_and_no_sensors(made: Settings) -> None:
         working.ask(do="force", door=FRONT, seconds=0.1)
         assert working.await_fact("door_forced").door == FRONT
         working.running.inbox.put(Stop())
+
+
+def with_reader(made: Settings, reader: Wiegand | Hid) -> Settings:
+    """One more reader at the first door."""
+    first = made.site.doors[0]
+    doors = (first.model_copy(update={"reader": (*first.reader, reader)}), *made.site.doors[1:])
+    return replace(made, site=made.site.model_copy(update={"doors": doors}))
+
+
+def test_a_pin_at_a_keypad_is_decided_like_a_badge_and_stored_nowhere(made: Settings) -> None:
+    made = with_reader(made, Wiegand(kind="wiegand", data0=18, data1=19))
+    with at_work(made) as door:
+        door.ask(do="type", door=FRONT, keys="471108#")
+        tapped, enforced = door.await_fact("badge_tapped"), door.await_fact("enforced")
+        assert (enforced.tap, enforced.reason) == (tapped.id, "hub_unreachable")
+        readers = {name: thread.health.ok for name, thread in door.running._readers.items()}
+        assert readers[f"{FRONT} wiegand in"]
+    stored = b"".join(path.read_bytes() for path in made.data.iterdir() if path.is_file())
+    assert b"471108" not in stored
+
+
+def test_a_reader_that_is_not_there_is_an_alarm_beside_one_that_is(made: Settings) -> None:
+    made = with_reader(made, Hid(kind="hid", path="/dev/input/by-id/none"))
+    with at_work(made) as door:
+        with door.news:
+            assert door.news.wait_for(
+                lambda: [a for a in door.of("device_alarmed") if a.active], PATIENCE_S
+            )
+        (dead,) = [alarm for alarm in door.of("device_alarmed") if alarm.active]
+        assert (dead.alarm, dead.door) == ("reader_dead", FRONT)
+        assert "hid in: the USB reader" in dead.detail
+        assert door.tap(GUEST)["reason"] == "hub_unreachable"  # the other reader reads

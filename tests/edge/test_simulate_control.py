@@ -101,7 +101,7 @@ def test_people_leave_and_force_doors(house: Device) -> None:
     [
         ("nonsense", "no such request"),
         ("[]", "no such request"),
-        ("{}", "one of tap, exit, force, readings, state"),
+        ("{}", "one of tap, type, exit, force, readings, state"),
         ('{"do": "dance"}', "no such request"),
         ('{"do": "tap", "door": "dorf-front"}', "uid: Field required"),
         ('{"do": "state", "more": 1}', "more: Extra inputs"),
@@ -109,6 +109,7 @@ def test_people_leave_and_force_doors(house: Device) -> None:
         ('{"do": "exit", "door": "other"}', "no door 'other'"),
         ('{"do": "readings", "values": {"other": 1}}', "no sensor 'other'"),
         ('{"do": "tap", "door": "dorf-front", "uid": "04A3"}', "hex digits"),
+        ('{"do": "type", "door": "dorf-front", "keys": "1#"}', "no keypad on side in"),
     ],
 )
 def test_a_bad_request_gets_a_sentence_and_no_more(house: Device, line: str, said: str) -> None:

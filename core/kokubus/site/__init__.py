@@ -4,18 +4,23 @@
 """
 
 from kokubus.site.opening import Hours, hours
+from kokubus.site.readers import Hid, Mfrc522, Reader, Wiegand
 from kokubus.site.reading import check, read_site
-from kokubus.site.shapes import Door, Pins, Placement, Reader, Room, Sensor, Site
+from kokubus.site.sensors import Sensor
+from kokubus.site.shapes import Door, Pins, Placement, Room, Site
 
 __all__ = [
     "Door",
+    "Hid",
     "Hours",
+    "Mfrc522",
     "Pins",
     "Placement",
     "Reader",
     "Room",
     "Sensor",
     "Site",
+    "Wiegand",
     "check",
     "hours",
     "read_site",

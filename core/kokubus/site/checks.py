@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import TypeVar
 
 from kokubus.rights import AntiPassback
-from kokubus.site.shapes import OUTSIDE, Door, Heading, Placement, Room, Sensor, Shape
+from kokubus.site.readers import Hid, Mfrc522
+from kokubus.site.sensors import MEASURES, ON_I2C, Sensor
+from kokubus.site.shapes import OUTSIDE, Door, Heading, Placement, Room
+from kokubus.site.words import Shape
 
 SPI_PINS = {7: "CE1", 8: "CE0", 9: "MISO", 10: "MOSI", 11: "SCLK"}
 I2C_PINS = {2: "SDA", 3: "SCL"}
 CONSOLE_PINS = (14, 15)
-MEASURES: Mapping[str, Collection[str]] = {
-    "pir": ("pir",),
-    "scd41": ("co2", "temperature", "humidity"),
-    "scd30": ("co2", "temperature", "humidity"),
-    "bh1750": ("light",),
-}
 T = TypeVar("T", bound=Shape)
 Placed = list[tuple[str, T]]
 
@@ -114,12 +111,25 @@ def _sensor(path: str, sensor: Sensor, draft: Draft) -> Iterator[str]:
     if sensor.quantity not in MEASURES[sensor.kind]:
         able = " or ".join(MEASURES[sensor.kind])
         yield f"{path}.quantity: a {sensor.kind} measures {able}, not {sensor.quantity}"
-    if sensor.kind == "pir" and sensor.pin is None:
-        yield f"{path}.pin: is missing; name the GPIO the PIR's output is wired to"
-    if sensor.kind == "pir" and sensor.pin in I2C_PINS:
-        yield f"{path}.pin: GPIO {sensor.pin} is pulled up on the board; use one from 4 on"
-    if sensor.kind != "pir" and sensor.pin is not None:
-        yield f"{path}.pin: a {sensor.kind} hangs on the I2C bus; leave the pin out"
+    wired = {"pir": ("pin",), "beam": ("pin", "inner_pin")}.get(sensor.kind, ())
+    for key in ("pin", "inner_pin"):
+        yield from _sensor_pin(f"{path}.{key}", sensor, getattr(sensor, key), wanted=key in wired)
+    if sensor.kind == "esphome" and sensor.topic is None:
+        yield f"{path}.topic: is missing; name what the node publishes, as node/sensor/co2/state"
+    if sensor.kind != "esphome" and sensor.topic is not None:
+        yield f"{path}.topic: a {sensor.kind} is no ESPHome node; leave the topic out"
+    if sensor.at_most_s > sensor.quiet_s:
+        yield f"{path}.at_most_s: {sensor.at_most_s} is more than at_least_s; make it smaller"
+
+
+def _sensor_pin(path: str, sensor: Sensor, pin: int | None, *, wanted: bool) -> Iterator[str]:
+    if wanted and pin is None:
+        yield f"{path}: is missing; name the GPIO the {sensor.kind}'s output is wired to"
+    if wanted and pin in I2C_PINS:
+        yield f"{path}: GPIO {pin} is pulled up on the board; use one from 4 on"
+    if not wanted and pin is not None:
+        where = "hangs on the I2C bus" if sensor.kind in ON_I2C else "has no such wire"
+        yield f"{path}: a {sensor.kind} {where}; leave the pin out"
 
 
 def _known_room(path: str, room: str, draft: Draft) -> Iterator[str]:
@@ -143,6 +153,10 @@ def _door(path: str, door: Door, draft: Draft) -> Iterator[str]:
             f"{path}.free_passage: a strike not rated for it burns out when held back; set "
             "continuous_duty = true only if its data sheet says 100 % duty, else leave it out"
         )
+    if door.pins.exit_pir and door.pins.exit is None:
+        yield f"{path}.pins.exit_pir: there is no PIR; name its GPIO in pins.exit"
+    if door.pins.exit_pir and door.pins.exit in I2C_PINS:
+        yield f"{path}.pins.exit: GPIO {door.pins.exit} is pulled up on the board; use one from 4"
     yield from _lock_pin(f"{path}.pins.lock", door)
 
 
@@ -161,22 +175,45 @@ def _pins(draft: Draft) -> Iterator[str]:
         other = taken.setdefault((device, pin), path)
         if other != path:
             yield f"{path}: GPIO {pin} of {device} is taken by {other}; choose another"
-    chips: dict[tuple[str, int], str] = {}
+    yield from _shared(draft)
+
+
+def _shared(draft: Draft) -> Iterator[str]:
+    """What two tables name and only one can have, besides pins."""
+    taken: dict[tuple[str, str], str] = {}
+    for path, device, thing in chain(_ports(draft), _addresses(draft)):
+        other = taken.setdefault((device, thing), path)
+        if other != path:
+            yield f"{path}: {thing} of {device} is taken by {other}"
+
+
+def _ports(draft: Draft) -> Iterator[tuple[str, str, str]]:
     for path, door in draft.doors:
         for number, reader in enumerate(door.reader, 1):
-            here = f"{path}.reader #{number}.device"
-            other = chips.setdefault((door.device, reader.device), here)
-            if other != here:
-                yield f"{here}: SPI 0.{reader.device} of {door.device} is taken by {other}"
+            here = f"{path}.reader #{number}"
+            if isinstance(reader, Mfrc522):
+                yield f"{here}.device", door.device, f"SPI 0.{reader.device}"
+            elif isinstance(reader, Hid):
+                yield f"{here}.path", door.device, reader.path
+
+
+def _addresses(draft: Draft) -> Iterator[tuple[str, str, str]]:
+    for path, sensor in draft.sensors:
+        if sensor.kind in ON_I2C:
+            address = f" at 0x{sensor.address:02X}" if sensor.kind == "bh1750" else ""
+            thing = f"the {sensor.quantity} of the {sensor.kind}{address}"
+            yield f"{path}.quantity", sensor.device, thing
+        elif sensor.topic is not None:
+            yield f"{path}.topic", sensor.device, sensor.topic
 
 
 def _buses(draft: Draft) -> Iterator[tuple[tuple[str, int], str]]:
     for _, door in draft.doors:
-        if door.reader:
+        if any(isinstance(reader, Mfrc522) for reader in door.reader):
             for pin, name in SPI_PINS.items():
                 yield (door.device, pin), f"the reader's SPI ({name})"
     for path, sensor in draft.sensors:
-        if sensor.pin is None:
+        if sensor.kind in ON_I2C:
             for pin, name in I2C_PINS.items():
                 yield (sensor.device, pin), f"the I2C bus ({name}) of {path}"
 
@@ -186,7 +223,8 @@ def _wires(draft: Draft) -> Iterator[tuple[str, int, str]]:
         for key, pin in door.pins.wires():
             yield door.device, pin, f"{path}.pins.{key}"
         for number, reader in enumerate(door.reader, 1):
-            yield door.device, reader.reset, f"{path}.reader #{number}.reset"
+            for key, pin in reader.wires():
+                yield door.device, pin, f"{path}.reader #{number}.{key}"
     for path, sensor in draft.sensors:
-        if sensor.pin is not None:
-            yield sensor.device, sensor.pin, f"{path}.pin"
+        for key, pin in sensor.wires():
+            yield sensor.device, pin, f"{path}.{key}"

@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from kokubus.errors import SiteError
 from kokubus.site.checks import Draft, contradictions
-from kokubus.site.shapes import Door, Heading, Placement, Room, Sensor, Site, Week
+from kokubus.site.sensors import Sensor
+from kokubus.site.shapes import Door, Heading, Placement, Room, Site, Week
 
 S = TypeVar("S", bound=BaseModel)
 _LISTS = ("placement", "room", "sensor", "door")
@@ -43,7 +44,7 @@ def check(cls: type[S], raw: Any, path: str) -> tuple[S | None, list[str]]:
         return TypeAdapter(cls).validate_json(document, strict=True), []
     except ValidationError as error:
         found = error.errors(include_url=False)
-        said = (f"{_path(path, one['loc'])}: {_sentence(one, cls)}" for one in found)
+        said = (f"{_path(path, one['loc'], cls)}: {_sentence(one, cls)}" for one in found)
         return None, [_plain(sentence) for sentence in said]
 
 
@@ -109,8 +110,8 @@ def _ids_of(items: list[Any]) -> list[str]:
     return [one for one in ids if isinstance(one, str)]
 
 
-def _path(path: str, loc: tuple[int | str, ...]) -> str:
-    for part in loc:
+def _path(path: str, loc: tuple[int | str, ...], cls: type[BaseModel]) -> str:
+    for part in _walked(cls, loc)[0]:
         if part == "[key]":  # pydantic's word for: the key itself is wrong
             continue
         path += f" #{part + 1}" if isinstance(part, int) else f".{part}"
@@ -123,6 +124,11 @@ def _sentence(error: ErrorDetails, cls: type[BaseModel]) -> str:
             return "is missing; add it"
         case "extra_forbidden":
             return f"is no key here; {_meant(str(error['loc'][-1]), _keys(cls, error['loc']))}"
+        case "union_tag_not_found":
+            return "has no kind; add it"
+        case "union_tag_invalid":
+            wrong, known = error["ctx"]["tag"], error["ctx"]["expected_tags"]
+            return f"has the kind {wrong!r}, which there is not; use one of: {known}"
         case "value_error":
             return str(error["ctx"]["error"])
     said = error["msg"].replace("Input should", "it should")
@@ -131,14 +137,41 @@ def _sentence(error: ErrorDetails, cls: type[BaseModel]) -> str:
 
 def _keys(cls: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, ...]:
     """The keys of the table in which the last one of ``loc`` stands."""
-    fields = {field.alias or name: field.annotation for name, field in cls.model_fields.items()}
-    if len(loc) > 1:
-        part = loc[0]
-        kinds = (fields.get(str(part)), *get_args(fields.get(str(part))))
-        tables = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        inner = loc[2:] if isinstance(loc[1], int) else loc[1:]
-        return _keys(tables[0], inner) if tables else ()
-    return tuple(fields)
+    table = _walked(cls, loc[:-1])[1]
+    return tuple(field.alias or name for name, field in table.model_fields.items()) if table else ()
+
+
+def _walked(
+    cls: type[BaseModel], loc: tuple[int | str, ...]
+) -> tuple[list[int | str], type[BaseModel] | None]:
+    """``loc`` as it stands in the file, without pydantic's kinds, and the table it ends in."""
+    parts: list[int | str] = []
+    tables: list[type[BaseModel]] = [cls]
+    for part in loc:
+        kinds = [table for table in tables if len(tables) > 1 and _is_kind(table, part)]
+        if kinds:
+            tables = kinds
+            continue
+        parts.append(part)
+        if isinstance(part, str):
+            tables = _tables(tables[0], part) if tables else []
+    return parts, tables[0] if tables else None
+
+
+def _is_kind(table: type[BaseModel], part: int | str) -> bool:
+    kind = table.model_fields.get("kind")
+    return kind is not None and part in get_args(kind.annotation)
+
+
+def _tables(table: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """The tables that may stand at a key."""
+    fields = {field.alias or name: field.annotation for name, field in table.model_fields.items()}
+    found, open_ = [], [fields.get(key)]
+    while open_:
+        one = open_.pop()
+        open_ += get_args(one)
+        found += [one] if isinstance(one, type) and issubclass(one, BaseModel) else []
+    return found
 
 
 def _meant(name: str, known: tuple[str, ...]) -> str:

@@ -8,23 +8,19 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from kokubus.door_state import DoorSpec
 from kokubus.messages import Side
 from kokubus.rights import AntiPassback
 from kokubus.site.opening import DAYS, HOLIDAY, hours
+from kokubus.site.readers import Reader
+from kokubus.site.sensors import Sensor
 from kokubus.site.ways import Edge, rooms_behind
+from kokubus.site.words import Id, Pin, Shape, Text
 
 OUTSIDE = "outside"
 _PHONE = re.compile(r"\+[1-9][0-9]*( [0-9]+)*")
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
-
-def _id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise ValueError(f"{text!r} is no id; use 1 to 63 of a-z, 0-9 and '-', '-' not first")
-    return text
 
 
 def _phone(text: str) -> str:
@@ -60,19 +56,9 @@ def _day(text: str) -> str:
     raise ValueError(f"{text!r} is no date; write it as 2026-12-24")
 
 
-Id = Annotated[str, AfterValidator(_id)]
-Text = Annotated[str, Field(min_length=1, max_length=120)]
 Day = tuple[Annotated[str, AfterValidator(_hours)], ...]
 Clock = Annotated[str, AfterValidator(_clock)]
 Degrees = Annotated[float | None, Field(ge=-180, le=180, allow_inf_nan=False)]
-Pin = Annotated[int, Field(ge=2, le=27)]
-"""A GPIO of the 40-pin header by its Broadcom number; 0 and 1 belong to the HAT's EEPROM."""
-
-
-class Shape(BaseModel):
-    """A table: what is not asked for is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Heading(Shape):
@@ -157,45 +143,27 @@ class Room(Shape):
     volume_m3: Annotated[float | None, Field(gt=0, le=100_000, allow_inf_nan=False)] = None
 
 
-class Sensor(Shape):
-    """``[[sensor]]``: one quantity of one room; ``pin`` only where it is a plain wire (PIR)."""
-
-    id: Id
-    room: Id
-    quantity: Literal["pir", "co2", "temperature", "humidity", "light"]
-    kind: Literal["pir", "scd41", "scd30", "bh1750"]
-    device: Id
-    pin: Pin | None = None
-
-
-class Reader(Shape):
-    """``[[door.reader]]``: a chip at SPI ``bus``.``device``; ``side``: towards the room or out."""
-
-    kind: Literal["mfrc522"]
-    side: Side = Side.IN
-    bus: Literal[0] = 0
-    device: Literal[0, 1] = 0
-    reset: Pin = 25
-
-
 class Pins(Shape):
-    """``[door.pins]``. Contact and exit button close to ground; so a cut contact reads open.
+    """``[door.pins]``. Contact, tamper switch and exit button close to ground.
 
-    ``lock`` drives the relay that lets the door open while it is energised: a fail-secure
-    strike hangs on the relay's NO contact, a fail-safe magnet on NC.
+    So a cut wire reads open, or tampered with. ``exit_pir``: not a button but a PIR, whose
+    output rises. ``lock`` drives the relay that lets the door open while it is energised: a
+    fail-secure strike hangs on the relay's NO contact, a fail-safe magnet on NC.
     """
 
     lock: Pin
     lock_active_high: bool = True
     contact: Pin | None = None
     exit: Pin | None = None
+    exit_pir: bool = False
+    tamper: Pin | None = None
     led_red: Pin | None = None
     led_green: Pin | None = None
     buzzer: Pin | None = None
 
     def wires(self) -> Iterator[tuple[str, int]]:
         """(key, pin) of all that is connected."""
-        for key in ("lock", "contact", "exit", "led_red", "led_green", "buzzer"):
+        for key in ("lock", "contact", "exit", "tamper", "led_red", "led_green", "buzzer"):
             pin = getattr(self, key)
             if pin is not None:
                 yield key, pin

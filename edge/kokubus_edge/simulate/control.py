@@ -4,6 +4,7 @@
 its owner's alone (mode 0600)::
 
     {"do": "tap", "door": "...", "uid": "04...", "side": "in", "walk": true}
+    {"do": "type", "door": "...", "keys": "471108#", "side": "in"}
     {"do": "exit" | "force", "door": "...", "seconds": 1.2}
     {"do": "readings", "values": {"<sensor>": 612.0}}
     {"do": "state"}
@@ -41,6 +42,12 @@ class _Tap(_Request):
     uid: str
     side: Side = Side.IN
     walk: bool = True
+
+
+class _Type(_Request):
+    door: str
+    keys: str = Field(min_length=1, max_length=64)
+    side: Side = Side.IN
 
 
 class _Open(_Request):
@@ -133,6 +140,12 @@ def _tap(simulation: Simulation, asked: _Tap) -> Iterator[Reply]:
             simulation.step_away()
 
 
+def _type(simulation: Simulation, asked: _Type) -> Iterator[Reply]:
+    with simulation.at(asked.door) as door:
+        simulation.type(door, asked.keys, asked.side)
+    yield {"ok": True}
+
+
 def _exit(simulation: Simulation, asked: _Open) -> Iterator[Reply]:
     with simulation.at(asked.door) as door:
         simulation.leave(door, asked.seconds)
@@ -158,6 +171,7 @@ def _state(simulation: Simulation, asked: _State) -> Iterator[Reply]:
 
 _DEEDS: Mapping[str, tuple[Callable[[Simulation, Any], Iterator[Reply]], type[_Request]]] = {
     "tap": (_tap, _Tap),
+    "type": (_type, _Type),
     "exit": (_exit, _Open),
     "force": (_force, _Open),
     "readings": (_readings, _Readings),

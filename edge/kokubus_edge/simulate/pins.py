@@ -16,7 +16,7 @@ from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from kokubus.site import Door, Sensor
+from kokubus.site import Door, Sensor, Wiegand
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class SimulatedPin(MockPin):  # type: ignore[misc]  # gpiozero publishes no type
 
 
 class SimulatedPins(MockFactory):  # type: ignore[misc]  # gpiozero publishes no types
-    """A pin factory on which every door stands closed and every PIR sees nobody.
+    """A pin factory: every door stands closed, every PIR sees nobody, every reader has power.
 
     ``edges`` holds what the lock relays did since it was made; ``log``, if given, gets each as a
     line of JSON as well.
@@ -72,6 +72,9 @@ class SimulatedPins(MockFactory):  # type: ignore[misc]  # gpiozero publishes no
         for door in doors:
             close_door(self, door)
             release_exit(self, door)
+            for reader in door.reader:
+                if isinstance(reader, Wiegand):
+                    rest_wires(self, reader)
 
     def begin(self, pin: int, high: bool) -> None:
         """A pin has become an output; a relay that comes up energised has moved."""
@@ -109,18 +112,33 @@ def open_door(pins: Any, door: Door) -> None:
 
 
 def close_door(pins: Any, door: Door) -> None:
-    """The leaf closes."""
+    """The leaf closes, and so is the box whose lid is watched."""
     _wire(pins, door.pins.contact, high=False)
+    _wire(pins, door.pins.tamper, high=False)
 
 
 def press_exit(pins: Any, door: Door) -> None:
     """Somebody inside presses request-to-exit, and keeps pressing."""
-    _wire(pins, door.pins.exit, high=False)
+    _wire(pins, door.pins.exit, high=door.pins.exit_pir)
 
 
 def release_exit(pins: Any, door: Door) -> None:
     """The request-to-exit button is let go."""
-    _wire(pins, door.pins.exit, high=True)
+    _wire(pins, door.pins.exit, high=not door.pins.exit_pir)
+
+
+def rest_wires(pins: Any, reader: Wiegand) -> None:
+    """A Wiegand reader with power holds its wires high."""
+    for _, pin in reader.wires():
+        _wire(pins, pin, high=True)
+
+
+def press_key(pins: Any, reader: Wiegand, key: int) -> None:
+    """A Wiegand keypad sends the four bits of a key: 0 to 9, 10 for ``*``, 11 for ``#``."""
+    for place in (3, 2, 1, 0):
+        wire = reader.data1 if key >> place & 1 else reader.data0
+        _wire(pins, wire, high=False)
+        _wire(pins, wire, high=True)
 
 
 def move(pins: Any, sensor: Sensor, *, moving: bool) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 
 from kokubus.errors import KokubusError
 from kokubus.messages import BadgeTapped, Enforced, Fact, Side
-from kokubus.site import Door, Sensor
+from kokubus.site import Door, Mfrc522, Sensor, Wiegand
 from kokubus_edge import emulator
 from kokubus_edge.emulator import Card, Field, Mfrc522Chip
 from kokubus_edge.reader import GONE_MS
 from kokubus_edge.settings import Settings
 from kokubus_edge.simulate import pins as wires
+from kokubus_edge.wiegand import KEYS
 
 HAND_S = 0.3
 """From the bolt's click until the leaf moves."""
@@ -29,6 +30,8 @@ WALK_S = 1.2
 SEEN_S = 3.0
 """A reader that polls 16 times a second has long seen a badge by then."""
 SLACK_S = 3.0
+KEY_S = 0.15
+"""Between two keys of somebody who types fast."""
 AWAY_S = 1.5 * GONE_MS / 1000
 
 
@@ -124,6 +127,18 @@ class Simulation:
             opened=enforced.granted and wires.unlocked(self._pins, door),
         )
 
+    def type(self, door: Door, keys: str, side: Side = Side.IN) -> None:
+        """Press keys at a door's keypad, one after the other; SimulationError if it has none."""
+        readers = (one for one in door.reader if isinstance(one, Wiegand) and one.side is side)
+        keypad = next(readers, None)
+        if keypad is None:
+            raise SimulationError(f"{door.id} has no keypad on side {side!s}")
+        for key in keys:
+            if key not in KEYS:
+                raise SimulationError("a keypad has the keys 0 to 9, * and #")
+            wires.press_key(self._pins, keypad, KEYS.index(key))
+            self._sleep(KEY_S)
+
     def walk_through(self, door: Door, seconds: float = WALK_S) -> None:
         """Open the door, walk, let it fall shut ``seconds`` later."""
         self._sleep(HAND_S)
@@ -206,7 +221,7 @@ def attach(settings: Settings, pins: Any) -> Simulation:
     chips: dict[int, Mfrc522Chip] = {}
     fields: dict[tuple[str, Side], Field] = {}
     for door in settings.doors:
-        for reader in door.reader:
+        for reader in (one for one in door.reader if isinstance(one, Mfrc522)):
             chips[reader.device] = Mfrc522Chip(clock=time.monotonic)
             fields[door.id, reader.side] = chips[reader.device].field
     slots = range(max(chips, default=-1) + 1)
