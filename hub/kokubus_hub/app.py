@@ -33,6 +33,7 @@ from kokubus_hub.pages import Static, page
 from kokubus_hub.people import views as people
 from kokubus_hub.problems import Problem
 from kokubus_hub.publisher import Publisher as MqttPublisher
+from kokubus_hub.reports import views as reports
 from kokubus_hub.security import SecurityHeaders
 from kokubus_hub.settings import Settings
 from kokubus_hub.sign_in import views as sign_in
@@ -141,10 +142,11 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
 
 def _mount(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for feature in (sites, doors, devices, people, entitlements, bookings, events):
+    for feature in (sites, doors, devices, people, entitlements, bookings, events, reports):
         api.include_router(feature.router)
     app.include_router(api)
     app.include_router(live.router)
+    app.include_router(reports.pages)
     app.include_router(sign_in.router)
     app.include_router(_own)
     app.mount("/static", Static(), name="static")

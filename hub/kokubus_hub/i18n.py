@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
+from babel.dates import format_date, get_day_names
+from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
 from kokubus.messages import Instant
@@ -53,6 +54,24 @@ class Words:
         """``Mon 24 Nov`` at a place."""
         form = "EEE d. MMM" if self.language == "de" else "EEE d MMM"
         return str(format_date(_local(at, zone), form, locale=_REGION[self.language]))
+
+    def date(self, at: Instant, zone: str) -> str:
+        """``24 Nov 2026`` at a place."""
+        form = "d. MMM yyyy" if self.language == "de" else "d MMM yyyy"
+        return str(format_date(_local(at, zone), form, locale=_REGION[self.language]))
+
+    def number(self, value: float) -> str:
+        """``1.234,5`` in German, ``1,234.5`` in English."""
+        return str(format_decimal(value, locale=_REGION[self.language]))
+
+    def signed(self, value: float) -> str:
+        """A change: ``+3``, with a real minus."""
+        whole = round(value)
+        return f"{'+' if whole >= 0 else '−'}{self.number(abs(whole))}"
+
+    def weekday(self, day: int) -> str:
+        """``Mon`` for 0."""
+        return str(get_day_names("abbreviated", locale=_REGION[self.language])[day])
 
 
 @lru_cache

@@ -19,11 +19,21 @@ from kokubus_hub.database import sqlite_url
 
 PREFIX = "KOKUBUS_HUB_"
 DATA_DIR = Path("kokubus-data")
+COMMUTE_SOURCE = (
+    "km: BBSR 2024 (17.2 km one way on average in Germany, 30 June 2023) as the upper end;"
+    " share of cars: Destatis 2022 (Mikrozensus 2020); g CO2e a person-km in a car:"
+    " Umweltbundesamt, TREMOD"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the hub was told. Paths in ``hub.toml`` are relative to the data directory.
+
+    ``commute_*`` are what a report's kilometres and CO2 are made of: how much shorter a way to
+    work is (one way, at least and at most), how many of 100 ways are driven by car, and grams of
+    CO2 equivalents a person and kilometre by car in ``commute_year``. ``break_even_person_hours``
+    a week is what a stop of the container must be used for to pay.
 
     ``broker_names`` are the host names and addresses doors and hub reach the broker under.
     ``door_*`` is what a device is told when it enrols: the broker as it is reached from the
@@ -47,6 +57,13 @@ class Settings:
     influx_bucket: str = "kokubus"
     influx_token_file: Path | None = None
     influx_keep_days: int = 90
+    commute_km_low: int = 5
+    commute_km_high: int = 17
+    commute_car_percent: int = 68
+    commute_g_per_km: int = 166
+    commute_year: int = 2022
+    commute_source: str = COMMUTE_SOURCE
+    break_even_person_hours: int = 60
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     policy_horizon_hours: int = 168

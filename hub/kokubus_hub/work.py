@@ -28,6 +28,7 @@ from kokubus_hub.occupancy import history, replay
 from kokubus_hub.policies import HOUR_MS, Known
 from kokubus_hub.publisher import Publisher
 from kokubus_hub.pulse import Pulse
+from kokubus_hub.reports import release
 from kokubus_hub.settings import Settings
 
 POLL_S = 0.05
@@ -118,6 +119,7 @@ class Work:
             Step("linger", self._linger, 30_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watching.Watch(engine).look, 5_000),
+            Step("reports", lambda now: _release(engine, now), 10_000),
             Step("forget", self._forget, 600_000),
             Step("beat", lambda _: health.beat(settings, "work"), 2_000),
         )
@@ -154,6 +156,10 @@ class Work:
         with database.writing(self._engine) as connection:
             replay.forget_snapshots(connection, now)
             unknown.forget(connection, now)
+
+
+def _release(engine: Engine, now: Instant) -> None:
+    release.release_next(engine, now)
 
 
 def wall_clock() -> Instant:

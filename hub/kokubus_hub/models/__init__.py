@@ -49,6 +49,7 @@ from kokubus_hub.models.places import (
     Sensor,
     Site,
 )
+from kokubus_hub.models.reports import ReportBlock
 from kokubus_hub.models.rights import (
     Badge,
     Entitlement,
@@ -110,6 +111,7 @@ __all__ = [
     "Policy",
     "Presence",
     "Reading",
+    "ReportBlock",
     "Room",
     "Sensor",
     "Session",

@@ -1,0 +1,1 @@
+"""Reports: what a place was used for, in figures that name nobody."""

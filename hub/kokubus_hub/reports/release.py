@@ -1,0 +1,123 @@
+"""Release what may be told, once: the worker cuts time into blocks and keeps their figures.
+
+A block is released `SETTLE_MS` after it is over, when doors that were offline have reported. It
+stays as it is: an export of later says the same, so that two exports cannot be subtracted, and
+nothing changes when taps forget their member or a member is erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from kokubus.messages import Instant
+from kokubus_hub import database, models
+from kokubus_hub.models import table
+from kokubus_hub.reports import telling
+from kokubus_hub.reports.measuring import DAY_MS, Measured, measure, people_by_day
+from kokubus_hub.reports.periods import Span, Stay, stays
+from kokubus_hub.reports.privacy import Level, level_of, may_tell
+
+SETTLE_MS = 4 * DAY_MS
+"""A door decides alone and keeps its facts for three days; then another for the network."""
+_BLOCK = table(models.ReportBlock)
+Block = dict[str, Any]
+
+
+def release_next(engine: Engine, now: Instant) -> bool:
+    """Release the oldest week or stay that is due; False if none is.
+
+    One at a time, so that a hub with years behind it goes on doing what cannot wait.
+    """
+    with database.reading(engine) as connection:
+        due = _due(connection, now - SETTLE_MS)
+        if due is None:
+            return False
+        stay, week = due
+        blocks = _week(connection, stay, week) if week else _rest(connection, stay)
+    with database.writing(engine) as connection:
+        connection.execute(insert(_BLOCK), [block | {"made_at": now} for block in blocks])
+    return True
+
+
+def _due(connection: Connection, settled: Instant) -> tuple[Stay, Span | None] | None:
+    for stay in stays(connection, settled):
+        done = {(row.level, row.start) for row in _blocks(connection, stay)}
+        begun = {start for _, start in done}
+        for week in stay.weeks(settled):
+            if week[0] not in begun:
+                return stay, week
+        over = stay.end is not None and stay.end <= settled
+        if over and (Level.STAY, stay.start) not in done:
+            return stay, None
+    return None
+
+
+def _blocks(connection: Connection, stay: Stay) -> list[Any]:
+    """The blocks of a stay, in their order."""
+    query = select(_BLOCK).where(
+        _BLOCK.c.placement_id == stay.placement_id, _BLOCK.c.start >= stay.start
+    )
+    if stay.end is not None:
+        query = query.where(_BLOCK.c.start < stay.end)
+    return list(connection.execute(query.order_by(_BLOCK.c.start, _BLOCK.c.id)))
+
+
+def _week(connection: Connection, stay: Stay, week: Span) -> list[Block]:
+    people = people_by_day(connection, stay, week)
+    level = level_of(people)
+    if level is Level.DAY:
+        days = zip(stay.days(week), people, strict=True)
+        return [_day(connection, stay, day, bool(came)) for day, came in days]
+    if level is Level.WEEK:
+        return [_told(stay, level, measure(connection, stay, [week]))]
+    return [_row(stay, Level.WEEK, [week], None)]
+
+
+def _day(connection: Connection, stay: Stay, day: Span, came: bool) -> Block:
+    """Of a day on which nobody came there are no figures, only air and open doors."""
+    if not came:
+        return _row(stay, Level.DAY, [day], None)
+    return _told(stay, Level.DAY, measure(connection, stay, [day]))
+
+
+def _rest(connection: Connection, stay: Stay) -> list[Block]:
+    """At the end of a stay: its weeks that had too few people each, together."""
+    held = [
+        (row.start, row.end)
+        for row in _blocks(connection, stay)
+        if row.level == Level.WEEK and row.figures is None
+    ]
+    if not held:
+        return [_row(stay, Level.STAY, [(stay.start, stay.start)], None, _heat(connection, stay))]
+    measured = measure(connection, stay, held)
+    if not may_tell(measured.people):
+        return [_row(stay, Level.STAY, held, None, _heat(connection, stay))]
+    return [_told(stay, Level.STAY, measured) | {"heat": _heat(connection, stay)}]
+
+
+def _heat(connection: Connection, stay: Stay) -> Any:
+    """The whole stay's weekdays by the hour; None if too few people came at all."""
+    assert stay.end is not None  # noqa: S101 - only a stay that is over is asked for
+    measured = measure(connection, stay, [(stay.start, stay.end)])
+    return telling.heat(measured, stay.zone) if may_tell(measured.people) else None
+
+
+def _told(stay: Stay, level: Level, measured: Measured) -> Block:
+    return _row(stay, level, measured.spans, telling.figures(measured, stay.zone))
+
+
+def _row(stay: Stay, level: Level, spans: Sequence[Span], figures: Any, heat: Any = None) -> Block:
+    start = stay.start if level is Level.STAY else spans[0][0]
+    return {
+        "site_id": stay.site.id,
+        "placement_id": stay.placement_id,
+        "level": level.value,
+        "start": start,
+        "end": spans[-1][1],
+        "weeks": telling.weeks_in(spans),
+        "figures": figures,
+        "heat": heat,
+    }

@@ -1,0 +1,172 @@
+"""Reports in JSON and CSV, each figure with its definition."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from kokubus_hub.i18n import Words
+from kokubus_hub.reports.adding import Value
+from kokubus_hub.reports.catalogue import FIGURES, HEAT, PRIVACY, Figure
+from kokubus_hub.reports.service import Compared, Period, Report, Scope
+from kokubus_hub.times import Time, iso
+
+COLUMNS = (
+    "level",
+    "from",
+    "until",
+    "site",
+    "figure",
+    "part",
+    "value",
+    "low",
+    "high",
+    "unit",
+    "definition",
+)
+
+
+class ValueOut(BaseModel):
+    """A value, or its range ``low`` to ``high``; all null where it may not be told."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    parts: dict[str, int | None] | None = None
+
+    @classmethod
+    def of(cls, value: Value) -> ValueOut:
+        """The value as JSON."""
+        return cls(
+            value=value.value,
+            low=value.low,
+            high=value.high,
+            parts=None if value.parts is None else dict(value.parts),
+        )
+
+
+class PeriodOut(BaseModel):
+    """A day, a week, or the rest of a stay; ``figures`` is null where they are held back."""
+
+    level: Literal["day", "week", "stay"]
+    start: Time = Field(serialization_alias="from")
+    end: Time = Field(serialization_alias="until")
+    site: str
+    municipality: str
+    figures: dict[str, ValueOut] | None
+
+    @classmethod
+    def of(cls, period: Period) -> PeriodOut:
+        """The period as JSON."""
+        told = period.figures
+        return cls.model_validate(
+            {
+                "level": period.level,
+                "start": period.start,
+                "end": period.end,
+                "site": period.site,
+                "municipality": period.municipality,
+                "figures": told and {key: ValueOut.of(value) for key, value in told.items()},
+            }
+        )
+
+
+class Definition(BaseModel):
+    """What a figure means."""
+
+    label: str
+    unit: str
+    definition: str
+
+
+class ReportOut(BaseModel):
+    """A report. What is held back and why is said in ``privacy``."""
+
+    scope: Scope
+    name: str
+    title: str
+    privacy: str
+    definitions: dict[str, Definition]
+    totals: dict[str, ValueOut]
+    periods: list[PeriodOut]
+    heat: list[list[int | None]] | None
+    heat_definition: str
+    commuting: dict[str, Any] | None
+    stops: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, report: Report, words: Words) -> ReportOut:
+        """The report in somebody's language."""
+        return cls(
+            scope=report.scope,
+            name=report.name,
+            title=report.title,
+            privacy=words.say(PRIVACY),
+            definitions={figure.key: _definition(figure, words) for figure in FIGURES},
+            totals={key: ValueOut.of(value) for key, value in report.totals.items()},
+            periods=[PeriodOut.of(period) for period in report.periods],
+            heat=report.heat,
+            heat_definition=words.say(HEAT),
+            commuting=asdict(report.commuting) if report.commuting else None,
+            stops=[_stop(one) for one in report.stops],
+        )
+
+
+class ListedOut(BaseModel):
+    """Something there is a report of."""
+
+    scope: Scope
+    name: str
+    title: str
+    since: Time | None
+
+
+def _definition(figure: Figure, words: Words) -> Definition:
+    said = words.say(figure.definition)
+    return Definition(label=words.say(figure.label), unit=figure.unit, definition=said)
+
+
+def _stop(one: Compared) -> dict[str, Any]:
+    named = {"placement": one.placement, "name": one.name, "since": iso(one.start)}
+    return named | {"here": one.here} | asdict(one.stop)
+
+
+def table_of(report: Report, words: Words) -> str:
+    """The report as CSV: a row a figure and period, then the totals (level ``total``)."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    writer.writerows(_rows(report, words))
+    return file.getvalue()
+
+
+def _rows(report: Report, words: Words) -> Iterator[tuple[object, ...]]:
+    for period in report.periods:
+        head = (period.level, iso(period.start), iso(period.end), period.site)
+        if period.figures is None:
+            yield (*head, "", "", "", "", "", "", words.say(PRIVACY))
+        else:
+            yield from _figures(head, period.figures, words)
+    yield from _figures(("total", "", "", ""), report.totals, words)
+
+
+def _figures(
+    head: tuple[str, ...], values: dict[str, Value], words: Words
+) -> Iterator[tuple[object, ...]]:
+    for figure in FIGURES:
+        value, said = values[figure.key], words.say(figure.definition)
+        tail = (figure.unit, said)
+        if value.parts is None:
+            yield (*head, figure.key, "", *map(_cell, (value.value, value.low, value.high)), *tail)
+            continue
+        for name, count in value.parts.items():
+            yield (*head, figure.key, name, _cell(count), "", "", *tail)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
