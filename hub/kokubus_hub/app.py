@@ -19,6 +19,7 @@ from kokubus.messages import Instant
 from kokubus_hub import health, problems
 from kokubus_hub.bookings import views as bookings
 from kokubus_hub.broker import Broker
+from kokubus_hub.calendars import views as calendars
 from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import engine as engine_for
 from kokubus_hub.devices import views as devices
@@ -142,9 +143,11 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
 
 def _mount(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    for feature in (sites, doors, devices, people, entitlements, bookings, events, reports):
+    features = (sites, doors, devices, people, entitlements, bookings, calendars, events, reports)
+    for feature in features:
         api.include_router(feature.router)
     app.include_router(api)
+    app.include_router(calendars.public)
     app.include_router(live.router)
     app.include_router(reports.pages)
     app.include_router(sign_in.router)

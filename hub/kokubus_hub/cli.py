@@ -16,7 +16,16 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from kokubus import logs
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
-from kokubus_hub import cli_admin, cli_alarms, cli_codes, cli_import, cli_sites, cli_work, health
+from kokubus_hub import (
+    cli_admin,
+    cli_alarms,
+    cli_calendars,
+    cli_codes,
+    cli_import,
+    cli_sites,
+    cli_work,
+    health,
+)
 from kokubus_hub.settings import Settings, load
 
 ROLES = {
@@ -85,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     healthy.set_defaults(run=_healthy)
     cli_admin.add(commands)
     cli_alarms.add(commands)
+    cli_calendars.add(commands)
     cli_codes.add(commands)
     cli_import.add(commands)
     cli_sites.add(commands)

@@ -35,7 +35,8 @@ class Settings:
     CO2 equivalents a person and kilometre by car in ``commute_year``. ``break_even_person_hours``
     a week is what a stop of the container must be used for to pay.
 
-    ``broker_names`` are the host names and addresses doors and hub reach the broker under.
+    ``broker_names`` are the host names and addresses doors and hub reach the broker under;
+    ``feed_private_hosts`` those in private networks that calendars may come from.
     ``door_*`` is what a device is told when it enrols: the broker as it is reached from the
     doors. Without ``door_host`` that is the first of ``broker_names``.
     """
@@ -66,8 +67,14 @@ class Settings:
     break_even_person_hours: int = 60
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
+    feed_private_hosts: str = ""
     policy_horizon_hours: int = 168
     policy_expiry_hours: int = 72
+
+    @property
+    def private_hosts(self) -> frozenset[str]:
+        """``feed_private_hosts``, one by one."""
+        return frozenset(host.strip() for host in self.feed_private_hosts.split(",") if host)
 
     @property
     def keys_dir(self) -> Path:

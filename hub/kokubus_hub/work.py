@@ -21,6 +21,7 @@ from kokubus.messages import Instant
 from kokubus_hub import database, health, leading, unknown, watching
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.broker import Broker
+from kokubus_hub.calendars.polling import Poller, polling
 from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
@@ -50,7 +51,10 @@ def serve(settings: Settings) -> None:
             return
         publisher = stack.enter_context(Publisher(Broker.of(settings), "hub:work"))
         stack.enter_context(_metrics(engine, settings))
-        work = Work(engine, Keyring.load(settings.keys_dir), settings, publisher)
+        keyring = Keyring.load(settings.keys_dir)
+        poller = Poller(engine, keyring, wall_clock, settings.private_hosts)
+        stack.enter_context(polling(poller))
+        work = Work(engine, keyring, settings, publisher)
         pulse = stack.enter_context(Pulse(engine))
         _run(work, pulse, lead, stop)
 

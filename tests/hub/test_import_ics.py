@@ -10,13 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from tests.hub.small_hub import NOW, add_member, rows, small_hub
 
-from kokubus_hub import models
+from kokubus_hub import database, models
 from kokubus_hub.imports import ics, staging
 from kokubus_hub.imports.bookings import import_bookings
 from kokubus_hub.imports.problems import ImportFileError, Result
+from kokubus_hub.models import table
 
 ANNA = "ORGANIZER;CN=Anna:mailto:Anna@example.org"
 
@@ -51,7 +52,9 @@ class Importer:
 
     def file(self, content: bytes, room: str = "dorf-hall", *, complete: bool = False) -> Result:
         clock = partial(getattr, self, "now")
-        return import_bookings(self.engine, "room.ics", content, room, clock, complete=complete)
+        return import_bookings(
+            self.engine, "room.ics", content, room, clock, complete=complete, read=ics.read
+        )
 
     def refused(self, content: bytes, room: str = "dorf-hall") -> list[str]:
         with pytest.raises(ImportFileError) as caught:
@@ -207,29 +210,32 @@ def test_attendees_count_if_the_organizer_is_no_member(importing: Importer) -> N
     )
     result = importing(event("a", *at("20260922T090000"), "SUMMARY:Chor", who=who))
     assert importing.bookings()[0]["member_id"] == 2
-    assert result.notes == [
-        "1 more members attend, but only the holder may enter: 'Chor', 22.09.2026 09:00"
-    ]
+    assert [row["member_id"] for row in rows(importing.engine, models.BookingHolder)] == [1]
+    assert result.notes == ["nobody is known as office@example.org: 'Chor', 22.09.2026 09:00"]
 
 
 def test_who_is_nobody_we_know_is_listed(importing: Importer) -> None:
     stranger = event(
         "a", *at("20260922T090000"), "SUMMARY:Chor", who="ORGANIZER:mailto:x@example.org"
     )
-    nobody = event("b", "DTSTART;VALUE=DATE:20260922", "SUMMARY:Fest", who="CLASS:PUBLIC")
-    result = importing(stranger, nobody, MEETING.replace("UID:a", "UID:c"))
-    assert result.added == 1
+    nobody = event("b", "DTSTART;VALUE=DATE:20260923", "SUMMARY:Fest", who="CLASS:PUBLIC")
+    result = importing(stranger, nobody, MEETING.replace("UID:a", "UID:c").replace("T09", "T11"))
+    assert result.added == 3
+    assert [row["member_id"] for row in importing.bookings()] == [None, 1, None]
     assert result.notes == [
-        "not imported, neither organizer nor attendee: 'Fest', 2026-09-22",
-        "not imported, no member has the address x@example.org: 'Chor', 22.09.2026 09:00",
+        "nobody is known as x@example.org: 'Chor', 22.09.2026 09:00",
+        "names nobody, so it takes the room and opens nothing: 'Fest', 2026-09-23",
     ]
+    doubts = {(one["kind"], one["about"]) for one in rows(importing.engine, models.Doubt)}
+    assert doubts == {("nobody", "b"), ("unknown_person", "x@example.org")}
 
 
 def test_a_booking_that_changes_hands_is_its_new_holders(importing: Importer) -> None:
     importing(MEETING)
     importing(MEETING.replace("Anna@", "bea@"))
     assert [row["member_id"] for row in importing.bookings()] == [2]
-    assert importing(MEETING.replace("Anna@", "stranger@")).cancelled == 1
+    assert importing(MEETING.replace("Anna@", "stranger@")).changed == 1
+    assert [row["member_id"] for row in importing.bookings()] == [None]
 
 
 def test_every_wrong_event_is_listed_at_once(importing: Importer) -> None:
@@ -297,3 +303,59 @@ def test_many_bookings_arrive_in_lots(importing: Importer, monkeypatch: pytest.M
     bookings = importing.bookings()
     assert [row["status"] for row in bookings] == ["confirmed"] * 30
     assert {row["change_id"] for row in bookings} == {1}
+
+
+def test_rooms_that_were_invited_and_people_who_declined_are_nobody(importing: Importer) -> None:
+    who = (
+        f"{ANNA}\r\nATTENDEE;CUTYPE=ROOM;CN=Saal:mailto:saal@example.org\r\n"
+        "ATTENDEE;PARTSTAT=DECLINED:mailto:bea@example.org"
+    )
+    assert importing(event("a", *at("20260922T090000"), who=who)).notes == []
+    assert rows(importing.engine, models.BookingHolder) == []
+
+
+def test_what_people_changed_survives_the_next_import(importing: Importer) -> None:
+    importing(MEETING)
+    booked = table(models.Booking)
+    with database.writing(importing.engine) as connection:
+        connection.execute(update(booked).values(end=local(2026, 9, 22, 12)))
+    assert importing(MEETING).unchanged == 1
+    importing(MEETING.replace("Chor", "Probe"))
+    (row,) = importing.bookings()
+    assert (row["end"], row["title"]) == (local(2026, 9, 22, 12), "Probe")
+    importing(MEETING.replace("Chor", "Probe").replace("T0900", "T1000"))
+    (row,) = importing.bookings()
+    assert row["end"] == local(2026, 9, 22, 12)
+    (doubt,) = rows(importing.engine, models.Doubt)
+    assert (doubt["kind"], doubt["detail"]["parts"]) == ("changed_twice", ["when"])
+    assert importing("").unchanged == 0
+    assert importing(complete=True).cancelled == 1
+
+
+def test_who_comes_second_is_in_conflict_until_the_room_is_free(importing: Importer) -> None:
+    """Two events of one room at one time: the calendar says so, the door cannot."""
+    other = MEETING.replace("UID:a", "UID:b").replace("Anna@", "Bea@").replace("Chor", "Tanz")
+    result = importing(MEETING, other)
+    assert result.notes[-1].startswith("1 bookings find their seats taken")
+    assert [row["status"] for row in importing.bookings()] == ["confirmed", "conflict"]
+    assert importing(MEETING, other).unchanged == 2
+    gone = MEETING.replace("END:V", "STATUS:CANCELLED\r\nEND:V")
+    importing(gone, other)
+    assert importing(gone, other).changed == 1
+    assert [row["status"] for row in importing.bookings()] == ["cancelled", "confirmed"]
+    (doubt,) = rows(importing.engine, models.Doubt)
+    assert (doubt["kind"], doubt["settled"]) == ("conflict", "gone")
+
+
+def test_two_events_may_change_places(importing: Importer) -> None:
+    """A RECURRENCE-ID moved to another's slot, and that one to its: a circle."""
+    importing(WEEKLY)
+
+    def moved(was: str, to: str) -> str:
+        return event("w", f"RECURRENCE-ID;TZID=Europe/Berlin:{was}", *at(to))
+
+    first, second = "20261012T090000", "20261019T090000"
+    result = importing(WEEKLY, moved(first, second), moved(second, first))
+    assert (result.changed, result.unchanged) == (2, 1)
+    assert {row["status"] for row in importing.bookings()} == {"confirmed"}
+    assert sorted(importing.in_force()) == [local(2026, 10, day, 9) for day in (12, 19, 26)]

@@ -7,6 +7,7 @@ before, which makes them queue up: nobody's look is out of date.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,11 @@ from kokubus_hub.models import table
 
 _CLAIM, _ROOM = table(models.Claim), table(models.Room)
 _OVERLAPPING = select(_CLAIM.c.seat, _CLAIM.c.booking_id).where(
+    _CLAIM.c.room_id == bindparam("room"),
+    _CLAIM.c.end > bindparam("after"),
+    _CLAIM.c.start < bindparam("before"),
+)
+_INTERVALS = select(_CLAIM).where(
     _CLAIM.c.room_id == bindparam("room"),
     _CLAIM.c.end > bindparam("after"),
     _CLAIM.c.start < bindparam("before"),
@@ -86,6 +92,62 @@ def claim(connection: Connection, ask: Ask) -> None:
             connection.execute(insert(_CLAIM), rows)
     except IntegrityError as error:
         raise TakenError(_taken(ask, 0), ()) from error
+
+
+def claim_each(
+    connection: Connection, room: Row[Any], asks: Sequence[Ask]
+) -> dict[int, TakenError]:
+    """`claim` for many bookings of one room, in order; what could not be had, by booking."""
+    release(connection, [ask.booking for ask in asks])
+    if not asks:
+        return {}
+    span = {
+        "room": room.id,
+        "after": min(ask.span[0] for ask in asks),
+        "before": max(ask.span[1] for ask in asks),
+    }
+    plan = _Seats(room, connection.execute(_INTERVALS, span))
+    rows: list[dict[str, int]] = []
+    refused: dict[int, TakenError] = {}
+    for ask in asks:
+        try:
+            rows += plan.take(ask)
+        except TakenError as error:
+            refused[ask.booking] = error
+    if rows:
+        connection.execute(insert(_CLAIM), rows)
+    return refused
+
+
+class _Seats:
+    """A room's seats over a span of time, while many bookings are being seated."""
+
+    def __init__(self, room: Row[Any], held: Iterable[Row[Any]]) -> None:
+        self._count = seats_of(room)
+        self._held: list[list[tuple[int, int, int]]] = [[] for _ in range(self._count + 1)]
+        for row in held:
+            if row.seat <= self._count:
+                insort(self._held[row.seat], (row.start, row.end, row.booking_id))
+
+    def take(self, ask: Ask) -> list[dict[str, int]]:
+        """The claims' rows; TakenError, and nothing is taken."""
+        needed = self._count if ask.desks is None else ask.desks
+        in_the_way = [self._blocking(seat, ask.span) for seat in range(1, self._count + 1)]
+        free = [seat for seat, by in enumerate(in_the_way, 1) if by is None]
+        if len(free) < needed:
+            raise TakenError(_taken(ask, len(free)), (by for by in in_the_way if by is not None))
+        start, end = ask.span
+        for seat in free[:needed]:
+            insort(self._held[seat], (start, end, ask.booking))
+        said = {"booking_id": ask.booking, "room_id": ask.room.id, "start": start, "end": end}
+        return [said | {"seat": seat} for seat in free[:needed]]
+
+    def _blocking(self, seat: int, span: Window) -> int | None:
+        """The booking that has the seat at that time; a seat's claims never overlap."""
+        held = self._held[seat]
+        place = bisect_left(held, (span[1],))
+        before = held[place - 1] if place else None
+        return before[2] if before is not None and before[1] > span[0] else None
 
 
 def release(connection: Connection, bookings: Sequence[int]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from math import prod
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,14 +18,27 @@ from kokubus_hub.imports.problems import ImportFileError, Problem
 SIZE_LIMIT = 10 * 1024 * 1024
 EXPANSION_LIMIT = 20_000
 _REPEATS = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+_TIMES_A_DAY = 4
+_DATES = 2_000
+EVENT_LIMIT = 20_000
+_EVENTS = frozenset({"event", "veranstaltung", "public event", "öffentliche veranstaltung"})
 _BLOCKS = (b"VCALENDAR", b"VEVENT")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Somebody an event names, as its organizer or as an attendee who has not declined."""
+
+    email: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One occurrence: when, who may hold it (e-mail addresses, organizer first), and its name.
+    """One occurrence: when, who it names (the organizer first), and what it is called.
 
     ``date`` is set for a whole day. ``recurrence_id`` tells occurrences of a ``uid`` apart.
+    ``event`` is set where its categories say that it is a public event.
     """
 
     uid: str
@@ -34,7 +47,8 @@ class Slot:
     end: Instant
     date: str | None
     title: str
-    emails: tuple[str, ...]
+    people: tuple[Named, ...] = ()
+    event: bool = False
 
 
 @dataclass(slots=True)
@@ -54,6 +68,8 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
         raise _refused(name, f"over {SIZE_LIMIT >> 20} MB; export a shorter period")
     calendar = _parsed(name, content)
     events = calendar.walk("VEVENT")
+    if len(events) > EVENT_LIMIT:
+        raise _refused(name, f"more than {EVENT_LIMIT} events; export a shorter period")
     if problems := [Problem(0, wrong) for event in events for wrong in _wrongs(event)]:
         raise ImportFileError({name: problems})
     repeated = {_uid(event) for event in events if _is_repeated(event)}
@@ -124,14 +140,17 @@ def _wrong_times(event: Any) -> Iterator[str]:
         yield "it ends before it begins"
     elif isinstance(first, datetime) and last is None and "DURATION" not in event:
         yield "DTEND is missing"
-    for rule in _rules(event):
-        if str(next(iter(rule.get("FREQ", [])), "")).upper() not in _REPEATS:
-            yield "it repeats more often than daily"
+    if any(_too_often(rule) for rule in _several(event, "RRULE")):
+        yield "it repeats more often than daily"
+    if sum(len(one.dts) for name in ("RDATE", "EXDATE") for one in _several(event, name)) > _DATES:
+        yield f"it names more than {_DATES} single dates"
 
 
-def _rules(event: Any) -> list[Any]:
-    rules = event.get("RRULE", [])
-    return rules if isinstance(rules, list) else [rules]
+def _too_often(rule: Any) -> bool:
+    """Hourly or worse, also by several hours, minutes or seconds of a day."""
+    often = str(next(iter(rule.get("FREQ", [])), "")).upper() not in _REPEATS
+    times = [len(rule.get(by, (0,))) for by in ("BYHOUR", "BYMINUTE", "BYSECOND")]
+    return often or prod(times) > _TIMES_A_DAY
 
 
 def _is_repeated(event: Any) -> bool:
@@ -160,17 +179,25 @@ def _slot(
         end=_instant(period[1], zone),
         date=day,
         title=str(occurrence.get("SUMMARY", ""))[:200],
-        emails=tuple(_emails(occurrence)),
+        people=tuple(dict.fromkeys(_people(occurrence))),
+        event=not _EVENTS.isdisjoint(one.casefold() for one in occurrence.categories),
     )
 
 
-def _emails(occurrence: Any) -> Iterator[str]:
-    attendees = occurrence.get("ATTENDEE", [])
-    several = attendees if isinstance(attendees, list) else [attendees]
-    for one in itertools.chain([occurrence.get("ORGANIZER", "")], several):
+def _people(occurrence: Any) -> Iterator[Named]:
+    """Rooms and things that were invited are nobody, and who declined does not come."""
+    for one in (*_several(occurrence, "ORGANIZER"), *_several(occurrence, "ATTENDEE")):
         address = str(one).strip().lower().removeprefix("mailto:")
-        if "@" in address:
-            yield address
+        params = getattr(one, "params", {})
+        thing = str(params.get("CUTYPE", "")).upper() in ("ROOM", "RESOURCE", "GROUP")
+        declined = str(params.get("PARTSTAT", "")).upper() == "DECLINED"
+        if "@" in address and not thing and not declined:
+            yield Named(address[:254], str(params.get("CN", ""))[:120])
+
+
+def _several(event: Any, name: str) -> list[Any]:
+    held = event.get(name, [])
+    return held if isinstance(held, list) else [held]
 
 
 def _stable(moment: date, zone: ZoneInfo) -> str:

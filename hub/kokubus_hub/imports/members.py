@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -27,10 +26,10 @@ from kokubus_hub.imports.staging import Clock, Plan, Row, Stage, recover, store
 from kokubus_hub.imports.uid import TECH
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import Badge, Member, table
+from kokubus_hub.people.slugs import new_slug
 
 _MEMBER = table(Member)
 _BADGE = table(Badge)
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _SAID = ("language", "status", "start", "end")
 T = TypeVar("T")
 File = tuple[str, bytes]
@@ -112,11 +111,6 @@ def import_members(
     if work.result.added or work.result.changed:
         store(engine, _plan(work), clock)
     return work.result
-
-
-def new_slug() -> str:
-    """An opaque member id, ``m-`` and eight characters nobody confuses."""
-    return "m-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
 
 
 def _known(connection: Connection) -> _Known:

@@ -3,8 +3,8 @@
 New rows arrive a few hundred at a time with the status ``staged:<status>``, which is in force
 nowhere; between two lots the database is left to others. When all are in, one transaction
 applies what changes in existing rows and marks the import as switching; then every row gets
-its status. An import that was killed is undone by the next one, or finished if it was
-switching already. One import at a time.
+its status, and bookings their seats with it (`arriving`). An import that was killed is undone
+by the next one, or finished if it was switching already. One import at a time.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
 from kokubus_hub import changes
+from kokubus_hub.bookings import claims, service
 from kokubus_hub.database import reading, writing
+from kokubus_hub.imports import arriving
 from kokubus_hub.models import AccessEvent, Badge, Booking, Member, Setting, table
 
 Row = dict[str, Any]
 Clock = Callable[[], Instant]
 LOT = 500
+BOOKINGS_LOT = 100
+"""Bookings that come into force together: each is seated and owed to its doors."""
 STALE_MS = 60_000
 _PREFIX = "staged:"
 _KEY = "import"
@@ -56,7 +60,8 @@ class Stage:
 class Plan:
     """What an import does. ``stages`` add rows; ``updates`` have ``id`` and what changes.
 
-    Rows of `Booking` carry ``change_id`` `ARRIVING` and are all of ``room_id``.
+    Rows of `Booking` carry ``change_id`` `ARRIVING` and are all of ``room_id``; an update of one
+    may name the ``companions`` it has from now on (row ids of members).
     """
 
     what: str
@@ -139,25 +144,42 @@ def _as_staged(row: Row) -> Row:
 
 def _update(connection: Connection, plan: Plan) -> None:
     for stage in plan.updates:
-        for row in stage.rows(connection):
-            values = {key: value for key, value in row.items() if key != "id"}
+        rows = stage.rows(connection)
+        if stage.table is _BOOKING:  # all at once, since bookings may change places
+            claims.release(connection, [row["id"] for row in rows if "start" in row])
+        for row in rows:
+            values = {key: value for key, value in row.items() if key not in ("id", "companions")}
             changed = update(stage.table).where(stage.table.c.id == row["id"])
             connection.execute(changed.values(values))
+            if "companions" in row:
+                service.hold(connection, row["id"], row["companions"])
 
 
 def _switch(engine: Engine, plan: Plan, now: Instant) -> None:
     for target in _STAGED:
-        plain = func.substr(target.c.status, len(_PREFIX) + 1)
         for ids in _staged_ids(engine, target):
             with _lot(engine) as connection:
-                connection.execute(update(target).where(target.c.id.in_(ids)).values(status=plain))
+                _in_force(connection, target, ids)
+                if target is _BOOKING:
+                    arriving.arrive(connection, ids, plan.what, now, fresh=True)
+    for ids in _lots(engine, _arriving(plan.room_id), BOOKINGS_LOT):
+        with _lot(engine) as connection:
+            arriving.arrive(connection, ids, plan.what, now)
     with writing(engine) as connection:
-        change = changes.record(connection, now, plan.what, plan.site_id)
-        if plan.room_id is not None:
-            mark = update(_BOOKING).where(_BOOKING.c.room_id == plan.room_id)
-            arrived = mark.where(_BOOKING.c.change_id == ARRIVING)
-            connection.execute(arrived.values(change_id=change))
+        if plan.room_id is None:
+            changes.record(connection, now, plan.what, plan.site_id)
         connection.execute(delete(_SETTING).where(_SETTING.c.key == _KEY))
+
+
+def _in_force(connection: Connection, target: Table, ids: Sequence[int]) -> None:
+    plain = func.substr(target.c.status, len(_PREFIX) + 1)
+    connection.execute(update(target).where(target.c.id.in_(ids)).values(status=plain))
+
+
+def _arriving(room: int | None) -> Select[Any]:
+    """Bookings whose changes have no number yet."""
+    mine = select(_BOOKING.c.id).where(_BOOKING.c.room_id == room)
+    return mine.where(_BOOKING.c.change_id == ARRIVING).order_by(_BOOKING.c.start)
 
 
 def _undo(engine: Engine) -> None:
@@ -173,11 +195,15 @@ def _undo(engine: Engine) -> None:
 
 
 def _staged_ids(engine: Engine, target: Table) -> Iterator[list[int]]:
+    staged = select(target.c.id).where(target.c.status.startswith(_PREFIX)).order_by(target.c.id)
+    return _lots(engine, staged, BOOKINGS_LOT if target is _BOOKING else LOT)
+
+
+def _lots(engine: Engine, query: Select[Any], size: int) -> Iterator[list[int]]:
     with reading(engine) as connection:
-        staged = select(target.c.id).where(target.c.status.startswith(_PREFIX))
-        ids = list(connection.execute(staged.order_by(target.c.id)).scalars())
-    for start in range(0, len(ids), LOT):
-        yield ids[start : start + LOT]
+        ids = list(connection.execute(query).scalars())
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 def _note(connection: Connection, phase: str, plan: Plan, now: Instant) -> None:

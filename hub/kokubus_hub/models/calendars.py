@@ -67,12 +67,16 @@ class EmailAlias(Base):
 
 
 class Platform(Base):
-    """A booking platform that may push; its webhook secret is sealed under the storage key."""
+    """A booking platform that may push; its webhook secret is sealed under the storage key.
+
+    With a ``municipality_id`` it books only where a site stands there then.
+    """
 
     __tablename__ = "platform"
     id: Mapped[Key]
     slug: Mapped[str] = mapped_column(String(64), unique=True)
     secret: Mapped[bytes]
+    municipality_id: Mapped[int | None] = mapped_column(to("municipality"))
     created_at: Mapped[At]
     revoked_at: Mapped[At | None]
 

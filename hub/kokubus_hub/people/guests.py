@@ -8,8 +8,8 @@ from sqlalchemy import Connection, func, insert, or_, select
 
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
-from kokubus_hub.imports.members import new_slug
 from kokubus_hub.models import table
+from kokubus_hub.people.slugs import new_slug
 
 _MEMBER, _ALIAS = table(models.Member), table(models.EmailAlias)
 

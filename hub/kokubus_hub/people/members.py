@@ -12,10 +12,10 @@ from kokubus.credential import Credential
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
 from kokubus_hub.imports import uid as uids
-from kokubus_hub.imports.members import new_slug
 from kokubus_hub.imports.uid import TECH
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
+from kokubus_hub.people.slugs import new_slug
 from kokubus_hub.problems import ProblemError, not_found
 
 _MEMBER, _BADGE = table(models.Member), table(models.Badge)
