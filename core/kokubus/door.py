@@ -136,7 +136,8 @@ def _(answered: Answered, door: Door, now: Now) -> Reaction:
         by=By.HUB,
         granted=decided.granted,
         reason=decided.reason,
-        policy=decided.policy,
+        policy=decided.policy or (door.policy.number if door.policy else None),
+        policy_age_ms=max(0, now.policy_age_ms),
     )
     return enforce(door, waiting.seen, enforced, now)
 

@@ -115,6 +115,7 @@ class PolicyStore:
             return
         if self._held and message.number < self._held.number:
             log.info("policy_older", number=str(message.number), have=str(self.have))
+            self._say_stored()  # a hub restored from a backup has to learn how far doors are
         elif self._held and self._is_held(message):
             self._stand_by(self._held, message.issued_at, down.expires_at)
             if not isinstance(message, PolicyRenewed):

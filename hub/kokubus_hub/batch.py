@@ -51,7 +51,8 @@ class Batch:
     """Rows are collected while facts are read and written together at the end.
 
     ``untimed`` is set while a fact is read whose time nobody knows: its rows carry the mark,
-    and it is no evidence until it is removed (`kokubus_hub.boots`).
+    and it is no evidence until it is removed (`kokubus_hub.boots`). ``granted_alone`` are
+    taps that a door granted by its own policy.
     """
 
     connection: Connection
@@ -62,6 +63,7 @@ class Batch:
     passed: list[Row] = field(default_factory=list)
     later: list[tuple[Instant, Untimed | None, Callable[[], object]]] = field(default_factory=list)
     untimed: Untimed | None = None
+    granted_alone: list[str] = field(default_factory=list)
 
     def door(self, device: DevicePlace, slug: str) -> DoorPlace:
         """The device's door; RejectedFactError if it has none of that name."""

@@ -1,9 +1,10 @@
 """Policies on their way to the doors: within a second of a change, and repaired when lost.
 
 `work` follows the rows of ``change``. A row concerns the devices of its site, or of all sites;
-one that says ``wanted:<device>`` is a door's wish for a snapshot, written by the listener, and
-changes nothing. Doors that are connected hear the difference at once; the whole policy follows
-as a retained message, which doors fetch only when they have to.
+one that says ``wanted:<device> <epoch>.<n>`` is a door's wish, written by the listener, and
+changes nothing: it is answered with what the door lacks since the policy it names. Doors
+that are connected hear the difference at once; the whole policy follows as a retained message,
+which doors fetch only when they have to.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, Engine, bindparam, select
 
 from kokubus.downlinks import Downlink
-from kokubus.messages import Instant
+from kokubus.messages import Instant, PolicyNumber
 from kokubus.policy import encoded
 from kokubus_hub import changes, issuing, models
 from kokubus_hub.database import reading, writing
@@ -31,14 +32,26 @@ REPAIR_MS = 10_000
 SNAPSHOT_LAG_MS = 2_000
 RETRY_MS = 5_000
 WISH = "wanted:"
+WISH_AGAIN_MS = 60_000
+"""A door that wishes twice within it was not helped by a difference."""
 _A_TRANSACTION = 8
 """Policies stored by one transaction: the listener waits no longer than for so many."""
 _SNAPSHOTS_A_TURN = 10
 
-_DEVICE, _CHANGE = table(models.Device), table(models.Change)
-_DEVICES = select(
-    _DEVICE.c.id, _DEVICE.c.slug, _DEVICE.c.site_id, _DEVICE.c.online, _DEVICE.c.status_at
-).where(_DEVICE.c.revoked_at.is_(None), _DEVICE.c.lookup_key.is_not(None))
+_DEVICE, _CHANGE, _SITE = table(models.Device), table(models.Change), table(models.Site)
+_DEVICES = (
+    select(
+        _DEVICE.c.id,
+        _DEVICE.c.slug,
+        _DEVICE.c.site_id,
+        _DEVICE.c.online,
+        _DEVICE.c.status_at,
+        _DEVICE.c.applied_sha256,
+        _SITE.c.policy_expiry_ms,
+    )
+    .join_from(_DEVICE, _SITE)
+    .where(_DEVICE.c.revoked_at.is_(None), _DEVICE.c.lookup_key.is_not(None))
+)
 _NEWS = select(_CHANGE.c.id, _CHANGE.c.site_id, _CHANGE.c.what).where(
     _CHANGE.c.id > bindparam("seen")
 )
@@ -69,6 +82,8 @@ class Delivery:
         self._retry_at: dict[int, Instant] = {}
         self._renew_at: dict[int, Instant] = {}
         self._snapshot_at: dict[int, Instant] = {}
+        self._wishes: dict[int, str] = {}
+        self._wished_at: dict[int, Instant] = {}
 
     def follow(self, now: Instant) -> None:
         """Rebuild and send what changes concern; greet doors that came back."""
@@ -77,7 +92,7 @@ class Delivery:
             self._meet(connection, now)
         for change in news:
             self._seen = max(self._seen or 0, change.id)
-            self._note(change, now)
+            self._note(change)
         self._rebuild(now)
 
     def keep_up(self, now: Instant) -> None:
@@ -89,6 +104,7 @@ class Delivery:
             self._connections = self._publisher.connections
             self._renew_at = dict.fromkeys(self._devices, now)
             self._snapshot_at = dict.fromkeys(self._devices, now)
+        self._answer_wishes(now)
         self._compact(now)
         self._renew(now)
 
@@ -98,7 +114,9 @@ class Delivery:
             issuing.catch_up(connection)
             late = issuing.unconfirmed(connection)
         for row in late:
-            if row.online and now - row.issued_at >= REPAIR_MS and row.id in self._devices:
+            if issuing.is_ahead(row):  # the hub was restored from a backup and was not told so
+                self._owed.add(row.id)
+            elif row.online and now - row.issued_at >= REPAIR_MS and row.id in self._devices:
                 self._renew_at[row.id] = now
 
     def _news(self, connection: Connection) -> list[Any]:
@@ -118,17 +136,37 @@ class Delivery:
                 self._renew_at[device] = now
         self._devices = devices
 
-    def _note(self, change: Any, now: Instant) -> None:
+    def _note(self, change: Any) -> None:
         if not change.what.startswith(WISH):
             whom = (row.id for row in self._devices.values())
             if change.site_id is not None:
                 whom = (id_ for id_ in whom if self._devices[id_].site_id == change.site_id)
             self._owed.update(whom)
             return
-        slug = change.what.removeprefix(WISH)
-        for row in self._devices.values():
-            if row.slug == slug:
-                self._snapshot_at[row.id] = now
+        slug, _, have = change.what.removeprefix(WISH).partition(" ")
+        self._wishes |= {row.id: have for row in self._devices.values() if row.slug == slug}
+
+    def _answer_wishes(self, now: Instant) -> None:
+        """With as little as helps: traffic is what a door's LTE contract counts."""
+        wishes, self._wishes = self._wishes, {}
+        for device, have in wishes.items():
+            again = now - self._wished_at.get(device, -WISH_AGAIN_MS) < WISH_AGAIN_MS
+            self._wished_at[device] = now
+            if again or not have or not self._help(device, have, now):
+                self._snapshot_at[device] = now
+
+    def _help(self, device: int, have: str, now: Instant) -> bool:
+        """Send the difference, or that there is none; False if only a snapshot helps."""
+        row, number = self._devices.get(device), PolicyNumber(*map(int, have.split(".")))
+        with reading(self._engine) as connection:
+            policy = issuing.since(connection, device, number)
+        if row is None or policy is None:
+            return False
+        if number == policy.number:
+            holds = row.applied_sha256 == policy.sha256
+            return holds and self._send(device, policy.renewed(now), now)
+        delta = policy.delta(now)
+        return delta is not None and self._send(device, delta, now)
 
     def _rebuild(self, now: Instant) -> None:
         if now // HOUR_MS != self._hour:
@@ -183,7 +221,7 @@ class Delivery:
         first = delta is None
         self._snapshot_at.setdefault(device, now if first else now + SNAPSHOT_LAG_MS)
         if delta is not None and row.online:
-            self._send(row.slug, delta, now)
+            self._send(device, delta, now)
 
     def _compact(self, now: Instant) -> None:
         due = [device for device, at in self._snapshot_at.items() if at <= now]
@@ -192,29 +230,28 @@ class Delivery:
                 del self._snapshot_at[device]
 
     def _compacted(self, device: int, now: Instant) -> bool:
-        row, policy = self._devices.get(device), self._latest(device)
-        if row is None or policy is None:
-            return True
-        return self._send(row.slug, policy.snapshot(now), now, retain=True)
+        policy = self._latest(device) if device in self._devices else None
+        return policy is None or self._send(device, policy.snapshot(now), now, retain=True)
 
     def _renew(self, now: Instant) -> None:
         for device, row in self._devices.items():
             if not row.online or self._renew_at.setdefault(device, now) > now:
                 continue
             policy = self._latest(device)
-            if policy is not None and self._send(row.slug, policy.renewed(now), now):
+            if policy is not None and self._send(device, policy.renewed(now), now):
                 self._renew_at[device] = now + RENEW_MS
 
     def _latest(self, device: int) -> Issued | None:
         with reading(self._engine) as connection:
             return issuing.latest(connection, device)
 
-    def _send(self, device: str, message: Downlink, now: Instant, *, retain: bool = False) -> bool:
-        topic, payload = self._seal(message, device, now)
+    def _send(self, device: int, message: Downlink, now: Instant, *, retain: bool = False) -> bool:
+        row = self._devices[device]
+        topic, payload = self._seal(message, row.slug, now, row.policy_expiry_ms)
         try:
             self._publisher.publish(topic, payload, retain).add_done_callback(_report)
         except PublishError as error:
-            log.warning("policy_not_sent", device=device, kind=message.kind, error=str(error))
+            log.warning("policy_not_sent", device=row.slug, kind=message.kind, error=str(error))
             return False
         return True
 

@@ -77,6 +77,8 @@ def enforced(batch: Batch, device: DevicePlace, fact: said.Enforced) -> None:
         policy_age_ms=fact.policy_age_ms,
         received_at=batch.now,
     )
+    if fact.granted and fact.by is said.By.EDGE and fact.reason != Reason.FREE_PASSAGE:
+        batch.granted_alone.append(fact.tap)
     if fact.granted and fact.reason == Reason.KEYHOLDER:
         about = {"door_id": door.id, "detail": {"tap": fact.tap}}
         batch.afterwards(fact.at, partial(batch.alarm, "keyholder_used", device, fact.at, **about))

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from kokubus import messages as said
 from kokubus import wire
 from kokubus.errors import KokubusError
-from kokubus_hub import answer, models, passing, places, unknown
+from kokubus_hub import answer, models, passing, places, revoked, unknown
 from kokubus_hub.batch import Batch
 from kokubus_hub.boots import Boots
 from kokubus_hub.database import writing
@@ -91,6 +91,7 @@ class Intake:
         batch.write()
         passing.settle(batch, found.taps)
         self._boots.settle(batch)
+        revoked.flag(batch, [one.tap.id for one in found.taps if one.tap.id not in decisions])
         self._fold.take(batch)
         for one in found.taps:
             if one.tap.id in decisions:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -62,6 +62,10 @@ _UNCONFIRMED = (
         _DEVICE.c.site_id,
         _DEVICE.c.online,
         _DEVICE.c.status_at,
+        _DEVICE.c.applied_epoch,
+        _DEVICE.c.applied_n,
+        _POLICY.c.epoch,
+        _POLICY.c.n,
         _POLICY.c.issued_at,
     )
     .join_from(_DEVICE, _POLICY, _POLICY.c.id == _NEWEST)
@@ -137,6 +141,21 @@ def latest(connection: Connection, device: int) -> Issued | None:
     return Issued(PolicyNumber(row.epoch, row.n), row.sha256, row.document) if row else None
 
 
+def since(connection: Connection, device: int, have: PolicyNumber) -> Issued | None:
+    """The policy in force, and what changed since ``have`` as far as that is still known."""
+    found = latest(connection, device)
+    this = (_POLICY.c.device_id == device, _POLICY.c.epoch == have.epoch, _POLICY.c.n == have.n)
+    text = connection.execute(select(_POLICY.c.document).where(*this)).scalar()
+    if found is None or not text:
+        return found
+    return replace(found, base=have, base_text=text)
+
+
+def is_ahead(row: Any) -> bool:
+    """Whether a device (of `unconfirmed`) holds a later policy than the hub remembers."""
+    return (row.applied_epoch or 0, row.applied_n or 0) > (row.epoch, row.n)
+
+
 def unconfirmed(connection: Connection) -> list[Any]:
     """Enrolled devices that have not reported the policy in force, with its ``issued_at``."""
     return list(connection.execute(_UNCONFIRMED))
@@ -154,14 +173,16 @@ class Seal:
         self._keyring = keyring
         self._life_ms = life_ms
 
-    def __call__(self, message: Downlink, device: str, now: Instant) -> tuple[str, bytes]:
-        """(topic, payload) of a message."""
+    def __call__(
+        self, message: Downlink, device: str, now: Instant, life_ms: int | None = None
+    ) -> tuple[str, bytes]:
+        """(topic, payload) of a message; ``life_ms`` where the device's site has its own."""
         payload = wire.encode_down(
             message,
             device=device,
             message_id=uuid7(now, os.urandom(10)),
             at=now,
-            expires_at=now + self._life_ms,
+            expires_at=now + (life_ms or self._life_ms),
             kid=self._keyring.kid,
             signer=self._keyring.signing,
         )

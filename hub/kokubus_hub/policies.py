@@ -49,6 +49,9 @@ _DEVICES = select(_DEVICE.c.id, _DEVICE.c.slug, _DEVICE.c.site_id, _DEVICE.c.loo
     _DEVICE.c.lookup_key.is_not(None),
 )
 
+_SITE = table(models.Site)
+_HORIZON = select(_SITE.c.policy_horizon_ms).where(_SITE.c.id == bindparam("site"))
+
 
 class NoPolicyError(KokubusError):
     """A device cannot have a policy: it is unknown, revoked or was never enrolled."""
@@ -152,14 +155,16 @@ class Building:
 
     def __init__(self, connection: Connection, now: Instant, horizon_ms: int, known: Known) -> None:
         self._connection = connection
-        self._span = span(now, horizon_ms)
+        self._now = now
+        self._horizon_ms = horizon_ms
         self._known = known
         self._texts: dict[str, bytes] = {}
         self._of_member: dict[int, list[_Badge]] = {}
 
     def of_site(self, site: int, devices: Iterable[int]) -> dict[int, Document]:
         """The documents of these devices of a site, as far as they can have one."""
-        rows = load(self._connection, site, *self._span)
+        own = self._connection.execute(_HORIZON, {"site": site}).scalar()
+        rows = load(self._connection, site, *span(self._now, own or self._horizon_ms))
         groups = self._groups(rows)
         members = set().union(*(group.members for group in groups.values()))
         self._read_members([member for member in members if member not in self._of_member])

@@ -30,6 +30,6 @@ def record_status(batch: Batch, device: DevicePlace, status: DeviceStatus) -> No
 
 
 def record_wish(batch: Batch, device: DevicePlace, wish: PolicyWanted) -> None:
-    """`work` follows the changes and answers with a snapshot."""
-    del wish
-    changes.record(batch.connection, batch.now, f"wanted:{device.slug}", device.site_id)
+    """`work` follows the changes and answers with what the door lacks."""
+    have = f" {wish.have.epoch}.{wish.have.n}" if wish.have else ""
+    changes.record(batch.connection, batch.now, f"wanted:{device.slug}{have}", device.site_id)

@@ -20,6 +20,9 @@ from kokubus_hub.database import reading, writing
 from kokubus_hub.models import table
 
 PATIENCE_MS = 60_000
+HOUR_MS = 3_600_000
+SILENCE = (("device_silent", 1), ("device_silent_long", 2))
+"""Alarms by thirds of what a site's doors may do without the hub: usually 24 and 48 hours."""
 ANSWER_MS = 2_000
 ENTRY_MS = 30_000
 """A door that drew its bolt says within this time whether it was opened."""
@@ -28,7 +31,14 @@ _ALARM, _DEVICE, _SITE = table(models.Alarm), table(models.Device), table(models
 _SPOOL, _COMMAND, _PLACEMENT = table(models.Spool), table(models.Command), table(models.Placement)
 _STANDING = select(_ALARM.c.id, _ALARM.c.kind, _ALARM.c.device_id).where(
     _ALARM.c.cleared_at.is_(None),
-    _ALARM.c.kind.in_(("facts_missing", "device_offline", "policy_not_confirmed")),
+    _ALARM.c.kind.in_(
+        (
+            "facts_missing",
+            "device_offline",
+            "policy_not_confirmed",
+            *(kind for kind, _ in SILENCE),
+        )
+    ),
 )
 _SPOOLS = (
     select(_SPOOL.c.device_id, _SPOOL.c.epoch, _SPOOL.c.received, _DEVICE.c.site_id)
@@ -36,7 +46,13 @@ _SPOOLS = (
     .where(_SPOOL.c.received.like("%],[%"))
 )
 _OFFLINE = (
-    select(_DEVICE.c.id, _DEVICE.c.site_id, _DEVICE.c.status_at, _SITE.c.kind)
+    select(
+        _DEVICE.c.id,
+        _DEVICE.c.site_id,
+        _DEVICE.c.status_at,
+        _SITE.c.kind,
+        _SITE.c.policy_expiry_ms,
+    )
     .join_from(_DEVICE, _SITE)
     .where(_DEVICE.c.online.is_(False), _DEVICE.c.revoked_at.is_(None))
 )
@@ -52,10 +68,14 @@ class Trouble:
 
 
 class Watch:
-    """The checks, and since when each gap has been seen."""
+    """The checks, and since when each gap has been seen.
 
-    def __init__(self, engine: Engine) -> None:
+    ``expiry_ms`` is how long doors may do without the hub, where their site does not say.
+    """
+
+    def __init__(self, engine: Engine, expiry_ms: int = 72 * HOUR_MS) -> None:
         self._engine = engine
+        self._expiry_ms = expiry_ms
         self._gaps: dict[tuple[int, str, int], Instant] = {}
 
     def look(self, now: Instant) -> None:
@@ -64,6 +84,7 @@ class Watch:
             found = {
                 "facts_missing": self._missing(connection, now),
                 "device_offline": _offline(connection, now),
+                **_silent(connection, now, self._expiry_ms),
                 "policy_not_confirmed": _unconfirmed(connection, now),
             }
             standing = {(row.kind, row.device_id): row.id for row in connection.execute(_STANDING)}
@@ -111,6 +132,19 @@ def _offline(connection: Connection, now: Instant) -> dict[int, Trouble]:
         for row in rows
         if now - (row.status_at or 0) >= PATIENCE_MS and not _moves(connection, row, now)
     }
+
+
+def _silent(connection: Connection, now: Instant, expiry_ms: int) -> dict[str, dict[int, Trouble]]:
+    """Devices away for so long that soon they let in nobody but keyholders."""
+    away = [row for row in connection.execute(_OFFLINE).all() if not _moves(connection, row, now)]
+    found: dict[str, dict[int, Trouble]] = {kind: {} for kind, _ in SILENCE}
+    for row in away:
+        life = row.policy_expiry_ms or expiry_ms
+        for kind, thirds in SILENCE:
+            if 3 * (now - (row.status_at or 0)) >= thirds * life:
+                detail = {"keyholders_only_after_h": life // HOUR_MS}
+                found[kind][row.id] = Trouble(row.site_id, row.status_at or 0, detail)
+    return found
 
 
 def _moves(connection: Connection, row: Any, now: Instant) -> bool:

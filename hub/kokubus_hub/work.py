@@ -112,6 +112,7 @@ class Work:
             settings.policy_horizon_hours * HOUR_MS,
         )
         self._behind = True
+        watch = watching.Watch(engine, settings.policy_expiry_hours * HOUR_MS)
         self._follow = Step("follow", self.delivery.follow, 0)
         self._settle = Step("deliveries", self._settled, 1_000)
         self.steps = (
@@ -122,7 +123,7 @@ class Work:
             Step("replay", self._replay, 1_000),
             Step("linger", self._linger, 30_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
-            Step("watch", watching.Watch(engine).look, 5_000),
+            Step("watch", watch.look, 5_000),
             Step("reports", lambda now: _release(engine, now), 10_000),
             Step("forget", self._forget, 600_000),
             Step("beat", lambda _: health.beat(settings, "work"), 2_000),

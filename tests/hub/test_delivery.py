@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import from_json
 from sqlalchemy import select, update
 from tests.hub.policy_world import HORIZON_MS, HOUR_MS, NOW, UID, Broker, World, world
 
@@ -18,6 +19,7 @@ from kokubus_hub.delivery import (
     REPAIR_MS,
     RETRY_MS,
     SNAPSHOT_LAG_MS,
+    WISH_AGAIN_MS,
     Delivery,
 )
 from kokubus_hub.issuing import Seal
@@ -160,6 +162,83 @@ def test_a_wish_is_answered_with_the_snapshot_and_changes_nothing(
         ("dorf-2", PolicySnapshot)
     ]
     assert policies_of(hub, 2)[0].change_id == 0
+
+
+def applied(hub: World, number: int) -> Any:
+    """The door has reported the policy in force; its row."""
+    row = policies_of(hub, number)[-1]
+    held = {"applied_epoch": row.epoch, "applied_n": row.n, "applied_sha256": row.sha256}
+    hub.set(models.Device, number, **held)
+    return row
+
+
+def test_who_holds_the_policy_in_force_is_told_just_that(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    row = applied(hub, 2)
+    broker.take()
+    hub.change(f"wanted:dorf-2 {row.epoch}.{row.n}")
+    turn(delivery, NOW)
+    assert kinds(broker.take()) == [PolicyRenewed]
+
+
+def test_who_holds_an_older_one_gets_the_difference_and_if_that_did_not_help_all(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    old = applied(hub, 2)
+    for hour in (1, 2):
+        hub.book(hub.member(UID + str(hour)), NOW, NOW + hour * HOUR_MS)
+        hub.change()
+        turn(delivery, NOW)
+    turn(delivery, NOW + SNAPSHOT_LAG_MS)
+    broker.take()
+    hub.change(f"wanted:dorf-2 {old.epoch}.{old.n}")
+    turn(delivery, NOW + SNAPSHOT_LAG_MS)
+    (delta,) = broker.take()
+    assert isinstance(delta, PolicyDelta)
+    assert (delta.base.n, delta.number.n) == (old.n, old.n + 2)
+    assert len(delta.put["rights"]) == 2
+    hub.change(f"wanted:dorf-2 {old.epoch}.{old.n}")
+    turn(delivery, NOW + SNAPSHOT_LAG_MS + WISH_AGAIN_MS - 1)
+    assert kinds(broker.take()) == [PolicySnapshot]
+
+
+def test_who_says_the_right_number_but_holds_something_else_gets_all_of_it(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    row = applied(hub, 2)
+    hub.set(models.Device, 2, applied_sha256="0" * 64)
+    broker.take()
+    hub.change(f"wanted:dorf-2 {row.epoch}.{row.n}")
+    turn(delivery, NOW)
+    assert kinds(broker.take()) == [PolicySnapshot]
+
+
+def test_a_door_that_is_ahead_of_a_restored_hub_gets_a_number_it_takes(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    row = applied(hub, 1)
+    hub.set(models.Device, 1, applied_n=row.n + 40, applied_sha256="0" * 64)
+    delivery.repair(NOW)
+    turn(delivery, NOW)
+    assert policies_of(hub, 1)[-1].n == row.n + 41
+
+
+def test_a_site_may_have_its_own_horizon_and_expiry(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    hub.book(hub.member(UID), NOW + 30 * HOUR_MS, NOW + 31 * HOUR_MS)
+    hub.set(models.Site, 1, policy_horizon_ms=24 * HOUR_MS, policy_expiry_ms=12 * HOUR_MS)
+    hub.change()
+    online(hub, 1)
+    broker.take()
+    turn(delivery, NOW)
+    assert {down.expires_at - down.at for _, down, _ in broker.heard} == {12 * HOUR_MS}
+    assert "rights" not in from_json(policies_of(hub, 1)[-1].document)
+    hub.set(models.Site, 1, policy_horizon_ms=48 * HOUR_MS)
+    hub.change()
+    turn(delivery, NOW)
+    assert len(from_json(policies_of(hub, 1)[-1].document)["rights"]) == 1
 
 
 def test_a_wish_of_an_unknown_door_is_nobodys(

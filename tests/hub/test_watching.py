@@ -12,7 +12,7 @@ from tests.hub.policy_world import NOW, World, world
 
 from kokubus_hub import database, models
 from kokubus_hub.models import table
-from kokubus_hub.watching import ANSWER_MS, ENTRY_MS, PATIENCE_MS, Watch, expire_commands
+from kokubus_hub.watching import ANSWER_MS, ENTRY_MS, HOUR_MS, PATIENCE_MS, Watch, expire_commands
 
 ALARM, COMMAND = table(models.Alarm), table(models.Command)
 
@@ -82,7 +82,8 @@ def test_silence_is_expected_in_transit(hub: World) -> None:
     assert alarms(hub) == []
     hub.add(models.Placement, site_id=1, municipality_id=1, start=NOW, end=None)
     watch.look(NOW)
-    assert [alarm.kind for alarm in alarms(hub)] == ["device_offline"]
+    kinds = {alarm.kind for alarm in alarms(hub)}
+    assert kinds == {"device_offline", "device_silent", "device_silent_long"}
 
 
 def test_a_connected_door_that_does_not_take_its_policy(hub: World) -> None:
@@ -119,3 +120,22 @@ def test_an_unlock_nobody_answers_is_settled(hub: World, outcome: str, patience:
 
     assert outcomes(NOW + patience) == {outcome: outcome, "opened": "opened"}
     assert outcomes(NOW + patience + 1) == {outcome: "no_answer", "opened": "opened"}
+
+
+@pytest.mark.parametrize(("expiry_h", "told"), [(None, [24, 48]), (12, [4, 8])])
+def test_silence_is_warned_of_twice_before_only_keyholders_get_in(
+    hub: World, expiry_h: int | None, told: list[int]
+) -> None:
+    hub.set(models.Site, 1, policy_expiry_ms=expiry_h and expiry_h * HOUR_MS)
+    hub.set(models.Device, 1, online=False, status_at=NOW)
+    watch, found = Watch(hub.engine), []
+    for hour in range(60):
+        before = len(alarms(hub))
+        watch.look(NOW + hour * HOUR_MS)
+        new = [alarm for alarm in alarms(hub)[before:] if alarm.kind.startswith("device_silent")]
+        found += [hour for _ in new]
+    assert found == told
+    assert alarms(hub)[-1].detail == {"keyholders_only_after_h": expiry_h or 72}
+    hub.set(models.Device, 1, online=True, status_at=NOW + 60 * HOUR_MS)
+    watch.look(NOW + 60 * HOUR_MS)
+    assert all(alarm.cleared_at for alarm in alarms(hub))

@@ -81,8 +81,8 @@ class Heading(Shape):
     early_end_min: Annotated[int | None, Field(ge=1, le=1_440)] = None
     opens_without_clock: bool = False
     daily_reset: Clock = "04:00"
-    policy_horizon_days: Annotated[int, Field(ge=1, le=31)] = 7
-    policy_expiry_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    policy_horizon_days: Annotated[int | None, Field(ge=1, le=31)] = None
+    policy_expiry_hours: Annotated[int | None, Field(ge=1, le=720)] = None
     part_of: Id | None = None
 
 

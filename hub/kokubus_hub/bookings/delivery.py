@@ -27,6 +27,7 @@ LATE_BUILD_MS = 5 * 60_000
 _AT_ONCE = 5_000
 
 _DOOR, _DEVICE, _ROOM = table(models.Door), table(models.Device), table(models.Room)
+_SITE = table(models.Site)
 _KEPT, _BOOKING, _POLICY = (
     table(models.BookingDelivery),
     table(models.Booking),
@@ -49,8 +50,9 @@ _DOORS = (
         _DEVICE.c.applied_change,
         _DEVICE.c.applied_at,
         (_DEVICE.c.applied_sha256 == _NEWEST).label("current"),
+        _SITE.c.policy_horizon_ms,
     )
-    .select_from(_DOOR.outerjoin(_DEVICE))
+    .select_from(_DOOR.join(_SITE, _SITE.c.id == _DOOR.c.site_id).outerjoin(_DEVICE))
     .order_by(_DOOR.c.id)
 )
 _OPEN = select(_KEPT).where(_KEPT.c.state != "on_the_door", _KEPT.c.due < bindparam("until"))
@@ -153,6 +155,7 @@ def judged(door: Row[Any], owed: Owed, now: Instant, horizon_ms: int) -> tuple[S
     """
     if not door.enrolled or door.revoked_at is not None:
         return "failed", owed.since, "revoked" if door.revoked_at is not None else "no_device"
+    horizon_ms = door.policy_horizon_ms or horizon_ms
     reach = (door.applied_at or 0) + horizon_ms
     if door.current:
         reach = max(reach, now + horizon_ms - LATE_BUILD_MS)

@@ -25,13 +25,21 @@ class DecisionOut(BaseModel):
     right: str | None = Field(description="The booking (b...) or standing right (e...)")
 
 
+class PolicyOut(BaseModel):
+    """The number of the policy a door held."""
+
+    epoch: int
+    n: int
+
+
 class EnforcedOut(BaseModel):
-    """What the door did, and whether it was told to or decided by itself."""
+    """What the door did, whether it was told to or decided by itself, and what it held."""
 
     at: Time
     by: Literal["hub", "edge"]
     granted: bool
     reason: str
+    policy: PolicyOut | None
     policy_age_ms: int
 
 
@@ -57,6 +65,7 @@ class EventOut(BaseModel):
     member: str | None
     badge: int | None
     late: bool
+    flags: list[str] = Field(description="`revoked_meanwhile`: granted while nobody could know")
     decision: DecisionOut | None
     enforced: EnforcedOut | None
     entry: EntryOut | None
@@ -76,6 +85,7 @@ class EventOut(BaseModel):
             member=row.member,
             badge=row.badge_id,
             late=row.late,
+            flags=row.flags or [],
             decision=_decision(row),
             enforced=_enforced(row),
             entry=EntryOut.model_validate(entry, from_attributes=True) if entry else None,
@@ -156,5 +166,6 @@ def _enforced(row: Row[Any]) -> EnforcedOut | None:
         by=row.by,
         granted=row.enforced,
         reason=row.enforced_reason,
+        policy=None if row.door_n is None else PolicyOut(epoch=row.door_epoch, n=row.door_n),
         policy_age_ms=row.policy_age_ms,
     )

@@ -29,6 +29,8 @@ EVENTS = (
         _ENFORCED.c.granted.label("enforced"),
         _ENFORCED.c.reason.label("enforced_reason"),
         _ENFORCED.c.policy_age_ms,
+        _ENFORCED.c.policy_epoch.label("door_epoch"),
+        _ENFORCED.c.policy_n.label("door_n"),
     )
     .select_from(_EVENT)
     .outerjoin(_DOOR, _DOOR.c.id == _EVENT.c.door_id)

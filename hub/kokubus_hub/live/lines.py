@@ -99,6 +99,8 @@ def _notes(row: Row[Any], entry: Entry | None) -> Iterator[str]:
         yield "by_edge"
     if "already_inside" in (row.flags or ()):
         yield "already_inside"
+    if "revoked_meanwhile" in (row.flags or ()):
+        yield "revoked_meanwhile"
     if row.received_at - row.at > LATE_MS:
         yield "reported_later"
 

@@ -65,6 +65,7 @@ NOTES: dict[str, str] = {
     "by_edge": _("decided at the door, without the hub"),
     "already_inside": _("the badge was inside already"),
     "reported_later": _("reported later"),
+    "revoked_meanwhile": _("the badge had been revoked in the meantime"),
 } | {f"command_{outcome}": sentence for outcome, sentence in OUTCOMES.items()}
 SOMEBODY = {
     "undecided": _("Somebody"),

@@ -22,7 +22,8 @@ class Site(Base):
 
     Times are of the site's ``timezone``; at ``daily_reset`` (``HH:MM``) nobody counts as inside.
     A booking is released ``no_show_ms`` after its start if nobody came, and ends
-    ``early_end_ms`` after the last of its people went out; None: never.
+    ``early_end_ms`` after the last of its people went out; None: never. How far ahead its
+    doors know rights, and how long they use them without the hub: None is the hub's setting.
     """
 
     __tablename__ = "site"
@@ -39,6 +40,8 @@ class Site(Base):
     opens_without_clock: Mapped[bool] = mapped_column(default=False)
     opening: Mapped[Json] = mapped_column(default=dict)
     daily_reset: Mapped[str] = mapped_column(String(5), default="04:00")
+    policy_horizon_ms: Mapped[int | None]
+    policy_expiry_ms: Mapped[int | None]
 
 
 class Closure(Base):

@@ -34,6 +34,7 @@ _TABLES: Mapping[str, Table] = {
 }
 _PLACEMENT = table(models.Placement)
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +197,17 @@ def _site(site: Site) -> Values:
         "opens_without_clock": site.opens_without_clock,
         "opening": {day: list(hours) for day, hours in site.opening.items()},
         "daily_reset": site.daily_reset,
+        "policy_horizon_ms": _times(site.policy_horizon_days, 24 * HOUR_MS),
+        "policy_expiry_ms": _times(site.policy_expiry_hours, HOUR_MS),
     }
 
 
 def _minutes(minutes: int | None) -> int | None:
     return None if minutes is None else minutes * MINUTE_MS
+
+
+def _times(count: int | None, ms: int) -> int | None:
+    return None if count is None else count * ms
 
 
 def _room(room: Room, site_id: int) -> Values:
