@@ -26,6 +26,7 @@ from kokubus_hub.devices import views as devices
 from kokubus_hub.doors import views as doors
 from kokubus_hub.entitlements import views as entitlements
 from kokubus_hub.events import views as events
+from kokubus_hub.guests import views as guests
 from kokubus_hub.keys import Keyring
 from kokubus_hub.live import board
 from kokubus_hub.live import views as live
@@ -151,6 +152,7 @@ def _mount(app: FastAPI) -> None:
     app.include_router(live.router)
     app.include_router(reports.pages)
     app.include_router(sign_in.router)
+    app.include_router(guests.router)
     app.include_router(_own)
     app.mount("/static", Static(), name="static")
 

@@ -154,9 +154,8 @@ def _print_link(settings: Settings, session: Session, operator: Operator, now: I
 
 
 def sign_in_url(settings: Settings, token: str) -> str:
-    """Where a one-time link leads, as seen from this machine."""
-    host = "127.0.0.1" if settings.listen_host in ("", "0.0.0.0", "::") else settings.listen_host  # noqa: S104 - a comparison, nothing is bound
-    return f"http://{host}:{settings.listen_port}/sign-in/{token}"
+    """Where a one-time link leads."""
+    return f"{settings.address}/sign-in/{token}"
 
 
 def _device_add(given: argparse.Namespace, settings: Settings, now: Instant) -> int:

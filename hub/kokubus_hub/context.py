@@ -42,6 +42,7 @@ class Hub:
     now: Callable[[], Instant]
     publisher: Publisher | None = None
     limits: SignInLimits = field(default_factory=SignInLimits)
+    guesses: SignInLimits = field(default_factory=SignInLimits)
     joining: SignInLimits = field(default_factory=lambda: SignInLimits(GUESSES, GUESSES_OF_ONE))
     counting: Counting = field(default_factory=Counting)
 

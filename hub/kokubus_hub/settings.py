@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -35,6 +36,7 @@ class Settings:
     CO2 equivalents a person and kilometre by car in ``commute_year``. ``break_even_person_hours``
     a week is what a stop of the container must be used for to pay.
 
+    ``public_url`` (``https://...``) begins the links that guests are sent.
     ``broker_names`` are the host names and addresses doors and hub reach the broker under;
     ``feed_private_hosts`` those in private networks that calendars may come from.
     ``door_*`` is what a device is told when it enrols: the broker as it is reached from the
@@ -68,6 +70,7 @@ class Settings:
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     feed_private_hosts: str = ""
+    public_url: str = ""
     policy_horizon_hours: int = 168
     policy_expiry_hours: int = 72
 
@@ -75,6 +78,14 @@ class Settings:
     def private_hosts(self) -> frozenset[str]:
         """``feed_private_hosts``, one by one."""
         return frozenset(host.strip() for host in self.feed_private_hosts.split(",") if host)
+
+    @property
+    def address(self) -> str:
+        """Where people reach the web: ``public_url``, else as seen from this machine."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        here = self.listen_host in ("", "0.0.0.0", "::")  # noqa: S104 - a comparison, nothing is bound
+        return f"http://{'127.0.0.1' if here else self.listen_host}:{self.listen_port}"
 
     @property
     def keys_dir(self) -> Path:
@@ -186,6 +197,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"{_name('mqtt_cert')} and {_name('mqtt_key')}: set both or neither")
     if settings.mqtt_cert and not settings.mqtt_ca:
         raise SettingsError(f"{_name('mqtt_ca')}: needed with a certificate; TLS is off without")
+    if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
+        raise SettingsError(f"{_name('public_url')}: no address; expected https://hub.example.org")
     if settings.database_url:
         _url(settings.database_url)
 

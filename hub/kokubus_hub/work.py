@@ -26,6 +26,7 @@ from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
 from kokubus_hub.occupancy import history, replay
+from kokubus_hub.people import passes
 from kokubus_hub.policies import HOUR_MS, Known
 from kokubus_hub.publisher import Publisher
 from kokubus_hub.pulse import Pulse
@@ -104,6 +105,7 @@ class Work:
     ) -> None:
         self._engine = engine
         self._settings = settings
+        self._keyring = keyring
         self.delivery = Delivery(
             engine,
             Known(keyring),
@@ -125,6 +127,7 @@ class Work:
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watch.look, 5_000),
             Step("reports", lambda now: _release(engine, now), 10_000),
+            Step("passes", self._passes, 2_000),
             Step("forget", self._forget, 600_000),
             Step("beat", lambda _: health.beat(settings, "work"), 2_000),
         )
@@ -161,6 +164,15 @@ class Work:
         with database.writing(self._engine) as connection:
             replay.forget_snapshots(connection, now)
             unknown.forget(connection, now)
+            passes.retire(connection, self._keyring, now)
+
+    def _passes(self, now: Instant) -> None:
+        """For guests of calendars; whoever books through the API gets a pass at once."""
+        with database.reading(self._engine) as connection:
+            if not passes.wanted(connection, now):
+                return
+        with database.writing(self._engine) as connection:
+            passes.provide(connection, self._keyring, now)
 
 
 def _release(engine: Engine, now: Instant) -> None:

@@ -34,7 +34,7 @@ def test_an_unknown_booker_becomes_a_guest_at_once(api: httpx.Client, world: Wor
     assert (guest["kind"], guest["name"], guest["email"]) == ("guest", "Nina Neu", BOOKER["email"])
     assert (made["member"], made["source"], made["uid"]) == (guest["slug"], "push:cobot", "a/1")
     assert {one["state"] for one in made["delivery"]} == {"waiting"}
-    assert made["access"] == {"pin": None, "link": None}
+    assert [one["member"] for one in made["access"]] == [guest["slug"]]
 
 
 def test_the_same_again_changes_nothing(api: httpx.Client, world: World) -> None:

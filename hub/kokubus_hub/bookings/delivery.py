@@ -110,6 +110,12 @@ class Doors:
         """Whether every door on the way has it."""
         return all(one.state == "on_the_door" for one in self.of(booking))
 
+    def know(self, booking: Row[Any], change: int) -> bool:
+        """Whether every door on the way has reported a change, and the booking with it."""
+        ways = self.by_room.get(booking.room_id, ())
+        told = all((door.applied_change or 0) >= change for door in ways)
+        return bool(ways) and told and self.delivered(booking)
+
     def _one(self, door: Row[Any], kept: Row[Any] | None, booking: Row[Any]) -> Delivery:
         if kept is not None and kept.state == "on_the_door":
             return Delivery(door=door.slug, name=door.name, state=kept.state, since=kept.since)

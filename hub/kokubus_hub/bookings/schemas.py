@@ -33,10 +33,12 @@ class DeliveryOut(BaseModel):
 
 
 class PassOut(BaseModel):
-    """How somebody without a badge gets in."""
+    """How a guest without a badge gets in."""
 
-    pin: str | None = None
-    link: str | None = None
+    member: str
+    pin: str | None = Field(description="null once the booking is over")
+    link: str = Field(description="A page with the PIN, the way and the time, for the guest alone")
+    active: bool = Field(description="Every door on the way knows it: only now say so to the guest")
 
 
 class BookingOut(BaseModel):
@@ -63,11 +65,17 @@ class BookingOut(BaseModel):
     planned_end: Time | None = Field(description="The end it had before everybody had left")
     delivered: bool = Field(description="Every door on the way has it")
     delivery: list[DeliveryOut]
-    access: PassOut = Field(description="For a guest: what to send them")
+    access: list[PassOut] | None = Field(
+        description="What to send to guests; null in lists, ask for the booking itself"
+    )
 
     @classmethod
     def of(
-        cls, row: Row[Any], delivery: list[Delivery], companions: Sequence[str], access: PassOut
+        cls,
+        row: Row[Any],
+        delivery: list[Delivery],
+        companions: Sequence[str],
+        access: list[PassOut] | None = None,
     ) -> BookingOut:
         """A booking's row, what its doors have reported, and who comes along."""
         held = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row's columns

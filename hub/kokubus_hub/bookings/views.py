@@ -22,6 +22,7 @@ from kokubus_hub.bookings.series import Repeat
 from kokubus_hub.bookings.wanted import Source
 from kokubus_hub.context import Hub, HubOf, RowId
 from kokubus_hub.database import reading, writing
+from kokubus_hub.people import passes
 from kokubus_hub.security import Someone
 
 HOUR_MS = 3_600_000
@@ -81,7 +82,7 @@ def take_back(source: SourceName, uid: Uid, hub: HubOf, _who: Someone) -> Bookin
 @router.get("/{booking}", summary="One booking")
 def booking(booking: RowId, hub: HubOf, _who: Someone) -> BookingOut:
     """With its delivery to each door on the way."""
-    with reading(hub.engine) as connection:
+    with writing(hub.engine) as connection:  # a guest who has no pass yet gets one
         return one(hub, connection, service.by_id(connection, booking))
 
 
@@ -102,16 +103,30 @@ def cancel(booking: RowId, hub: HubOf, _who: Someone) -> BookingOut:
 
 
 def one(hub: Hub, connection: Connection, row: Row[Any]) -> BookingOut:
-    """A booking as the API shows it."""
-    return out(hub, connection, [row])[0]
+    """A booking as the API shows it, with what its guests are to be sent."""
+    doors = _doors(hub, connection, [row.id])
+    companions = service.companions_of(connection, [row.id]).get(row.id, ())
+    passes.provide(connection, hub.keyring, hub.now(), [row.id])
+    given = passes.of_bookings(connection, hub.keyring, [row.id]).get(row.id, ())
+    access = [
+        PassOut(
+            member=one.member,
+            pin=one.pin,
+            link=f"{hub.settings.address}/pass/{one.token}",
+            active=row.status == "confirmed" and doors.know(row, one.change),
+        )
+        for one in given
+    ]
+    return BookingOut.of(row, doors.of(row), companions, access)
 
 
 def out(hub: Hub, connection: Connection, rows: Sequence[Row[Any]]) -> list[BookingOut]:
-    """Bookings as the API shows them."""
+    """Bookings as the API lists them."""
     ids = [row.id for row in rows]
+    doors, companions = _doors(hub, connection, ids), service.companions_of(connection, ids)
+    return [BookingOut.of(row, doors.of(row), companions.get(row.id, ())) for row in rows]
+
+
+def _doors(hub: Hub, connection: Connection, bookings: Sequence[int]) -> delivery.Doors:
     horizon_ms = hub.settings.policy_horizon_hours * HOUR_MS
-    doors = delivery.read(connection, horizon_ms, hub.now(), ids)
-    companions = service.companions_of(connection, ids)
-    return [
-        BookingOut.of(row, doors.of(row), companions.get(row.id, ()), PassOut()) for row in rows
-    ]
+    return delivery.read(connection, horizon_ms, hub.now(), bookings)

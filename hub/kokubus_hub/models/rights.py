@@ -133,8 +133,9 @@ class UnknownBadge(Base):
 class GuestPass(Base):
     """How somebody without a badge gets in for one booking: a PIN, and a link that shows it.
 
-    The PIN is a `Badge` of tech ``pin``. ``token_hash`` is the SHA-256 of the link's token,
-    ``sealed_token`` the token under the hub's storage key, so that it can be told again.
+    The PIN is a `Badge` of tech ``pin``, the same for all current bookings of its holder.
+    ``token_hash`` is the SHA-256 of the link's token, ``sealed_token`` the token itself
+    under the hub's storage key, so that it can be told again.
     ``change_id`` is what doors must have confirmed before the PIN opens.
     """
 
@@ -143,7 +144,7 @@ class GuestPass(Base):
     id: Mapped[Key]
     booking_id: Mapped[int] = mapped_column(to("booking"))
     member_id: Mapped[int] = mapped_column(to("member"), index=True)
-    badge_id: Mapped[int] = mapped_column(to("badge"), unique=True)
+    badge_id: Mapped[int] = mapped_column(to("badge"), index=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     sealed_token: Mapped[bytes]
     change_id: Mapped[int]

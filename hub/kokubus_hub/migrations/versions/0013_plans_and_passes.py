@@ -114,7 +114,7 @@ def _passes() -> None:
         _to("guest_pass", "badge_id", "badge"),
         _key("guest_pass"),
         _once("guest_pass", "booking_id", "member_id"),
-        _once("guest_pass", "badge_id"),
         _once("guest_pass", "token_hash"),
     )
+    op.create_index(op.f("ix_guest_pass_badge_id"), "guest_pass", ["badge_id"])
     op.create_index(op.f("ix_guest_pass_member_id"), "guest_pass", ["member_id"])

@@ -1,0 +1,1 @@
+"""What guests see: the page behind the link of their pass."""

@@ -1,0 +1,200 @@
+"""Passes of guests: a PIN and a link for somebody who has a booking and no badge.
+
+The PIN is a credential as a badge is, so hub and door decide about it by the same rule: it opens
+what its holder has booked, and nothing else. The link's token and the PIN are sealed in the
+database; a day after the booking the PIN is forgotten.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from kokubus.credential import PIN, Credential
+from kokubus.messages import Instant
+from kokubus_hub import changes, models
+from kokubus_hub.keys import Keyring
+from kokubus_hub.models import table
+from kokubus_hub.people import pins
+from kokubus_hub.people.members import number_of
+
+KEPT_MS = 86_400_000
+"""For so long after its booking a PIN is kept; then nobody can read it any more."""
+PURPOSE = "pass"
+
+_PASS, _BADGE, _MEMBER = table(models.GuestPass), table(models.Badge), table(models.Member)
+_BOOKING, _HOLDER, _ROOM = (
+    table(models.Booking),
+    table(models.BookingHolder),
+    table(models.Room),
+)
+_ALL = (
+    select(_PASS, _MEMBER.c.slug.label("member"), _BADGE.c.sealed_uid, _BADGE.c.status)
+    .join_from(_PASS, _BADGE)
+    .join(_MEMBER, _MEMBER.c.id == _PASS.c.member_id)
+    .order_by(_PASS.c.id)
+)
+_HAS_BADGE = (
+    select(_BADGE.c.id)
+    .where(_BADGE.c.member_id == _MEMBER.c.id, _BADGE.c.status == "active", _BADGE.c.tech != PIN)
+    .exists()
+)
+_HAS_PASS = (
+    select(_PASS.c.id)
+    .where(_PASS.c.booking_id == _BOOKING.c.id, _PASS.c.member_id == _MEMBER.c.id)
+    .exists()
+)
+_COMES = or_(
+    _MEMBER.c.id == _BOOKING.c.member_id,
+    _MEMBER.c.id.in_(select(_HOLDER.c.member_id).where(_HOLDER.c.booking_id == _BOOKING.c.id)),
+)
+_WITHOUT = (
+    select(_BOOKING.c.id, _ROOM.c.site_id, _MEMBER.c.id.label("member"))
+    .join_from(_BOOKING, _ROOM)
+    .join(_MEMBER, _COMES)
+    .where(_BOOKING.c.status == "confirmed", _MEMBER.c.kind == "guest", ~_HAS_BADGE, ~_HAS_PASS)
+    .order_by(_BOOKING.c.id, _MEMBER.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What somebody is sent. ``pin`` is None once it is over; ``change`` as in the model."""
+
+    booking: int
+    member: str
+    pin: str | None
+    token: str
+    change: int
+
+    def __repr__(self) -> str:
+        return f"Pass(booking={self.booking}, member={self.member!r}, ...)"
+
+
+def provide(
+    connection: Connection, keyring: Keyring, now: Instant, bookings: Sequence[int] | None = None
+) -> int:
+    """Give every guest of these bookings (None: of all to come) who lacks one a pass; how many."""
+    mine = _BOOKING.c.id.in_(list(bookings)) if bookings is not None else _BOOKING.c.id > 0
+    waiting = connection.execute(_WITHOUT.where(mine, _BOOKING.c.end > now)).all()
+    if not waiting:
+        return 0
+    change = changes.record(connection, now, "passes given")
+    for row in waiting:
+        _give(connection, keyring, row, change, now)
+    return len(waiting)
+
+
+def wanted(connection: Connection, now: Instant) -> bool:
+    """Whether a guest of a booking to come lacks a pass."""
+    return connection.execute(_WITHOUT.where(_BOOKING.c.end > now).limit(1)).first() is not None
+
+
+def of_bookings(
+    connection: Connection, keyring: Keyring, bookings: Iterable[int]
+) -> dict[int, list[Pass]]:
+    """The passes by booking."""
+    found: dict[int, list[Pass]] = {}
+    for row in connection.execute(_ALL.where(_PASS.c.booking_id.in_(list(bookings)))):
+        found.setdefault(row.booking_id, []).append(_pass(row, keyring))
+    return found
+
+
+def by_token(connection: Connection, keyring: Keyring, token: str) -> Pass | None:
+    """Whose link this is; None if it is nobody's."""
+    row = connection.execute(_ALL.where(_PASS.c.token_hash == _hash(token))).one_or_none()
+    return _pass(row, keyring) if row else None
+
+
+def retire(connection: Connection, keyring: Keyring, now: Instant) -> int:
+    """Forget the PINs whose booking is a day past or was cancelled a day ago; how many."""
+    current = (
+        select(_PASS.c.badge_id)
+        .join_from(_PASS, _BOOKING)
+        .where(
+            _BOOKING.c.end >= now - KEPT_MS,
+            or_(_BOOKING.c.status == "confirmed", _BOOKING.c.changed_at >= now - KEPT_MS),
+        )
+    )
+    over = _BADGE.c.id.in_(select(_PASS.c.badge_id)) & _BADGE.c.id.not_in(current)
+    query = select(_BADGE.c.id).where(_BADGE.c.tech == PIN, _BADGE.c.status == "active", over)
+    badges = list(connection.execute(query).scalars())
+    for badge in badges:
+        text = Credential(PIN, f"over-{badge}").text  # which no keypad can type
+        nothing = {"lookup": keyring.lookup(text), "sealed_uid": keyring.seal(text, "badge")}
+        gone = update(_BADGE).where(_BADGE.c.id == badge)
+        connection.execute(gone.values(nothing | {"status": "replaced"}))
+    if badges:
+        changes.record(connection, now, "passes over")
+    return len(badges)
+
+
+def _give(
+    connection: Connection, keyring: Keyring, row: Row[Any], change: int, now: Instant
+) -> None:
+    token = secrets.token_urlsafe(24)
+    connection.execute(
+        insert(_PASS).values(
+            booking_id=row.id,
+            member_id=row.member,
+            badge_id=_pin_of(connection, row.member) or _draw(connection, keyring, row),
+            token_hash=_hash(token),
+            sealed_token=keyring.seal(token.encode(), PURPOSE),
+            change_id=change,
+            created_at=now,
+        )
+    )
+
+
+def _pin_of(connection: Connection, member: int) -> int | None:
+    """The badge of the PIN that somebody has from another booking."""
+    mine = (_BADGE.c.member_id == member) & (_BADGE.c.tech == PIN) & (_BADGE.c.status == "active")
+    found: int | None = connection.execute(select(_BADGE.c.id).where(mine).limit(1)).scalar()
+    return found
+
+
+def _draw(connection: Connection, keyring: Keyring, row: Row[Any]) -> int:
+    def taken(pin: str) -> bool:
+        lookup = keyring.lookup(Credential(PIN, pin).text)
+        held = select(_BADGE.c.id).where(_BADGE.c.lookup == lookup)
+        return connection.execute(held).scalar() is not None
+
+    length = pins.length_for(_users(connection, keyring, row.site_id))
+    text = Credential(PIN, pins.draw(length, taken)).text
+    badge = insert(_BADGE).values(
+        member_id=row.member,
+        lookup=keyring.lookup(text),
+        sealed_uid=keyring.seal(text, "badge"),
+        tech=PIN,
+        status="active",
+    )
+    return int(connection.execute(badge.returning(_BADGE.c.id)).scalar_one())
+
+
+def _users(connection: Connection, keyring: Keyring, site: int) -> Mapping[int, int]:
+    """How many PINs of each length open a door of this site."""
+    query = (
+        select(_BADGE.c.id, _BADGE.c.sealed_uid)
+        .join_from(_PASS, _BADGE)
+        .join(_BOOKING, _BOOKING.c.id == _PASS.c.booking_id)
+        .join(_ROOM, _ROOM.c.id == _BOOKING.c.room_id)
+        .where(_BADGE.c.status == "active", _ROOM.c.site_id == site)
+        .distinct()
+    )
+    return Counter(len(number_of(keyring, row.sealed_uid)) for row in connection.execute(query))
+
+
+def _pass(row: Row[Any], keyring: Keyring) -> Pass:
+    pin = number_of(keyring, row.sealed_uid) if row.status == "active" else None
+    token = keyring.open(row.sealed_token, PURPOSE).decode()
+    return Pass(row.booking_id, row.member, pin, token, row.change_id)
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
