@@ -33,7 +33,7 @@ def main() -> int:
 
 def _extracted() -> Catalog:
     with (HUB / "locale/babel.cfg").open() as config:
-        methods, options = parse_mapping_cfg(config)
+        methods, options = parse_mapping_cfg(config)  # type: ignore[no-untyped-call]  # of Babel
     template = Catalog()
     found = extract_from_dir(HUB, methods, options, keywords=_KEYWORDS)
     for _file, _line, message, _comments, context in found:

@@ -82,7 +82,9 @@ def provide(
 ) -> int:
     """Give every guest of these bookings (None: of all to come) who lacks one a pass; how many."""
     mine = _BOOKING.c.id.in_(list(bookings)) if bookings is not None else _BOOKING.c.id > 0
-    waiting = connection.execute(_WITHOUT.where(mine, _BOOKING.c.end > now)).all()
+    waiting: Sequence[Row[Any]] = connection.execute(
+        _WITHOUT.where(mine, _BOOKING.c.end > now)
+    ).all()
     if not waiting:
         return 0
     change = changes.record(connection, now, "passes given")

@@ -28,7 +28,7 @@ def trivial(pin: str) -> bool:
 
 def codes(length: int) -> int:
     """How many PINs of this length may be drawn: ten runs up, ten down, ten of one digit not."""
-    return 10**length - 30
+    return int(10**length) - 30
 
 
 def length_for(users: Mapping[int, int]) -> int:
