@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, insert, or_, select, update
 
 from kokubus.credential import PIN, Credential
 from kokubus.messages import Instant
@@ -54,7 +54,7 @@ _COMES = or_(
     _MEMBER.c.id == _BOOKING.c.member_id,
     _MEMBER.c.id.in_(select(_HOLDER.c.member_id).where(_HOLDER.c.booking_id == _BOOKING.c.id)),
 )
-_WITHOUT = (
+_WITHOUT: Select[Any] = (
     select(_BOOKING.c.id, _ROOM.c.site_id, _MEMBER.c.id.label("member"))
     .join_from(_BOOKING, _ROOM)
     .join(_MEMBER, _COMES)
@@ -82,9 +82,7 @@ def provide(
 ) -> int:
     """Give every guest of these bookings (None: of all to come) who lacks one a pass; how many."""
     mine = _BOOKING.c.id.in_(list(bookings)) if bookings is not None else _BOOKING.c.id > 0
-    waiting: Sequence[Row[Any]] = connection.execute(
-        _WITHOUT.where(mine, _BOOKING.c.end > now)
-    ).all()
+    waiting = list(connection.execute(_WITHOUT.where(mine, _BOOKING.c.end > now)))
     if not waiting:
         return 0
     change = changes.record(connection, now, "passes given")
