@@ -89,3 +89,14 @@ ready() {
   "${pip[@]}" --no-build-isolation --no-deps --editable .
   sha256sum "${locks[@]}" pyproject.toml >"$stamp"
 }
+
+# ready_tool NAME: .cache/NAME is an environment of its own that holds what requirements/NAME.txt locks.
+ready_tool() {
+  local place=.cache/$1 lock=requirements/$1.txt
+  if [[ $(sha256sum "$lock") == "$(cat "$place/locked" 2>/dev/null)" ]]; then return; fi
+  echo "Installing the locked packages of $lock into $place" >&2
+  .venv/bin/python -m venv --clear "$place"
+  "$place/bin/python" -m pip -qq --disable-pip-version-check --no-input install \
+    --require-hashes --only-binary :all: --no-deps -r "$lock"
+  sha256sum "$lock" >"$place/locked"
+}

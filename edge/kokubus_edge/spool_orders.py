@@ -71,7 +71,7 @@ class Sizes:
     limit: int = 1_000_000
     memory: int = 20_000
     window: int = 200
-    least: int = 16
+    least: int = 32
     block: int = 1_000
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-_ADDED_MS = 15
+_ADDED_MS = 20
 _MINUTE_MS = 60_000
 _FILTER = 4
 
@@ -14,7 +14,7 @@ class Pace:
 
     After LEDBAT (RFC 6817): how long facts wait for their receipts, less the shortest wait of
     the last two minutes, is what the backlog itself adds to everybody's wait. It is kept at
-    about 15 ms, on a slow uplink as much as at a busy hub, so that whoever taps is hardly kept
+    about 20 ms, on a slow uplink as much as at a busy hub, so that whoever taps is hardly kept
     waiting. The least of four receipts counts: one that was late by itself says nothing.
     Times are monotonic milliseconds.
     """

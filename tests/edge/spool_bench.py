@@ -68,7 +68,7 @@ class Bench:
             clock=self.clock,
             send=self.hub.send,
             tell=self.told.append,
-            sizes=Sizes(**{"least": sizes.get("window", 16)} | sizes),
+            sizes=Sizes(**{"least": sizes.get("window", 32)} | sizes),
         )
 
     def record(self, fact: Fact, *, sent: bool = False) -> tuple[str, int]:

@@ -17,7 +17,7 @@ def play(pace: Pace, base_ms: float, per_fact_ms: float, turns: int, now: int = 
 def test_it_opens_until_the_backlog_adds_a_noticeable_wait() -> None:
     pace = Pace(16, 200)
     play(pace, base_ms=5, per_fact_ms=0.3, turns=500)
-    assert 16 < pace.window < 100  # 15 ms are fifty facts
+    assert 16 < pace.window < 100  # 20 ms are seventy facts
 
 
 def test_a_long_way_is_no_wait() -> None:
