@@ -23,9 +23,11 @@ from kokubus_hub.calendars import views as calendars
 from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import engine as engine_for
 from kokubus_hub.devices import views as devices
+from kokubus_hub.doors import mode_views as modes
 from kokubus_hub.doors import views as doors
 from kokubus_hub.entitlements import views as entitlements
 from kokubus_hub.events import views as events
+from kokubus_hub.explain import views as explain
 from kokubus_hub.guests import views as guests
 from kokubus_hub.keys import Keyring
 from kokubus_hub.live import board
@@ -39,6 +41,7 @@ from kokubus_hub.reports import views as reports
 from kokubus_hub.security import SecurityHeaders
 from kokubus_hub.settings import Settings
 from kokubus_hub.sign_in import views as sign_in
+from kokubus_hub.sites import closure_views as closures
 from kokubus_hub.sites import views as sites
 
 SHUTDOWN_S = 2
@@ -144,8 +147,9 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
 
 def _mount(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    features = (sites, doors, devices, people, entitlements, bookings, calendars, events, reports)
-    for feature in features:
+    places = (sites, closures, doors, modes, devices)
+    rights = (people, entitlements, bookings, calendars)
+    for feature in (*places, *rights, events, explain, reports):
         api.include_router(feature.router)
     app.include_router(api)
     app.include_router(calendars.public)

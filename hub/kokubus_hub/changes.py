@@ -1,27 +1,55 @@
-"""The one way to say that policies may have changed: a row in the same transaction."""
+"""The one way to say that policies may have changed: a row in the same transaction.
+
+The rows of `kokubus_hub.rights_history` that were written in it, before or after, belong to it.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from kokubus.messages import Instant
-from kokubus_hub.models import Change, table
+from kokubus_hub.models import Change, History, table
 
-_CHANGE = table(Change)
+_CHANGE, _HISTORY = table(Change), table(History)
 _LATEST = select(func.coalesce(func.max(_CHANGE.c.id), 0))
+_RECORDED = "kokubus_change"
+_SETTLE = (
+    update(_HISTORY).where(_HISTORY.c.change_id.is_(None)).values(change_id=bindparam("recorded"))
+)
 
 
-def record(connection: Connection, at: Instant, what: str, site_id: int | None = None) -> int:
-    """Note a change of one site (None: of all) and return its id.
+def record(
+    connection: Connection,
+    at: Instant,
+    what: str,
+    site_id: int | None = None,
+    operator_id: int | None = None,
+) -> int:
+    """Note a change of one site (None: of all), and who made it; its id.
 
     Ids become visible in their order: whoever follows ``id > ?`` misses none. SQLite has one
     writer anyway; on PostgreSQL the lock makes writers of changes, and them alone, queue up.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE change IN EXCLUSIVE MODE"))
-    row = {"at": at, "site_id": site_id, "what": what}
+    row = {"at": at, "site_id": site_id, "what": what, "operator_id": operator_id}
     added = connection.execute(insert(_CHANGE).values(row).returning(_CHANGE.c.id))
-    return int(added.scalar_one())
+    change = int(added.scalar_one())
+    connection.execute(_SETTLE, {"recorded": change})
+    connection.info[_RECORDED] = change
+    return change
+
+
+def begin(connection: Connection) -> None:
+    """A transaction begins: nothing is recorded in it yet."""
+    connection.info.pop(_RECORDED, None)
+
+
+def settle(connection: Connection) -> None:
+    """Before the commit: what was written after the last `record` belongs to that change too."""
+    change = connection.info.pop(_RECORDED, None)
+    if change is not None:
+        connection.execute(_SETTLE, {"recorded": change})
 
 
 def latest(connection: Connection) -> int:

@@ -22,6 +22,7 @@ from kokubus_hub import (
     cli_calendars,
     cli_codes,
     cli_import,
+    cli_rules,
     cli_sites,
     cli_work,
     health,
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_calendars.add(commands)
     cli_codes.add(commands)
     cli_import.add(commands)
+    cli_rules.add(commands)
     cli_sites.add(commands)
     cli_work.add(commands)
     return parser

@@ -42,7 +42,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_people(commands: Commands[argparse.ArgumentParser]) -> None:
-    operators = _group(commands, "operator", "who may sign in")
+    operators = group(commands, "operator", "who may sign in")
     adding = operators.add_parser("add", help="make an operator and a link to sign in once")
     adding.add_argument("name")
     adding.add_argument("--email", required=True)
@@ -50,7 +50,7 @@ def _add_people(commands: Commands[argparse.ArgumentParser]) -> None:
     link = operators.add_parser("link", help="a new link to sign in once")
     link.add_argument("email")
     link.set_defaults(run=_operator_link)
-    tokens = _group(commands, "token", "programs that may use the API")
+    tokens = group(commands, "token", "programs that may use the API")
     token = tokens.add_parser("add", help="make an API token")
     token.add_argument("name", help="what the token is for")
     token.add_argument("--operator", metavar="EMAIL", required=True, help="who answers for it")
@@ -58,7 +58,7 @@ def _add_people(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_devices(commands: Commands[argparse.ArgumentParser]) -> None:
-    devices = _group(commands, "device", "the computers at the doors")
+    devices = group(commands, "device", "the computers at the doors")
     adding = devices.add_parser("add", help="give a device its identity")
     adding.add_argument("device", help="its name, e.g. ettmannsweiler-1")
     adding.add_argument("--site", help="where it stands; not needed if the hub knows it")
@@ -77,9 +77,10 @@ def _add_devices(commands: Commands[argparse.ArgumentParser]) -> None:
     listing.set_defaults(run=_device_list)
 
 
-def _group(
+def group(
     commands: Commands[argparse.ArgumentParser], name: str, text: str
 ) -> Commands[argparse.ArgumentParser]:
+    """A sub-command with sub-commands of its own."""
     parser = commands.add_parser(name, help=text, description=text)
     return parser.add_subparsers(required=True, metavar="COMMAND")
 

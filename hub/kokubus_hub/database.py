@@ -14,9 +14,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
+
+from kokubus_hub import changes, rights_history
 
 BUSY_MS = 5_000
 _MIGRATING = 0x6B6F6B75
@@ -47,7 +51,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection.execution_options(kokubus_writes=True)
         with connection.begin():
+            changes.begin(connection)
             yield connection
+            changes.settle(connection)
 
 
 @contextmanager
@@ -77,7 +83,18 @@ def migrate(engine: Engine) -> None:
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-        command.upgrade(alembic_config(connection), "head")
+        config = alembic_config(connection)
+        if _is_current(connection, config):
+            return
+        rights_history.remove(connection)  # SQLite alters no table that a trigger speaks of
+        command.upgrade(config, "head")
+        rights_history.install(connection)
+
+
+def _is_current(connection: Connection, config: Config) -> bool:
+    held = MigrationContext.configure(connection).get_current_revision()
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    return held == newest and rights_history.installed(connection)
 
 
 def alembic_config(connection: Connection) -> Config:

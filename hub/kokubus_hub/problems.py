@@ -29,10 +29,17 @@ log = structlog.get_logger()
 class ProblemError(KokubusError):
     """A request cannot be done; ``str(error)`` says what is wrong and what to do."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.headers = dict(headers or {})
+        self.errors = errors
 
 
 class Problem(BaseModel):
@@ -92,7 +99,8 @@ def _looks(request: Request) -> bool:
 
 def _ours(request: Request, error: Exception) -> Response:
     if isinstance(error, ProblemError):
-        return answer(request, error.status, _said(request, str(error)), error.headers)
+        said = _said(request, str(error))
+        return answer(request, error.status, said, error.headers, error.errors)
     return answer(request, 422, str(error))
 
 

@@ -73,6 +73,7 @@ class Settings:
     public_url: str = ""
     policy_horizon_hours: int = 168
     policy_expiry_hours: int = 72
+    retention_days: int = 30
 
     @property
     def private_hosts(self) -> frozenset[str]:
@@ -193,6 +194,8 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")
     if settings.influx_keep_days < 0:
         raise SettingsError(f"{_name('influx_keep_days')}: a number of days; 0 keeps them for ever")
+    if settings.retention_days < 1:
+        raise SettingsError(f"{_name('retention_days')}: at least 1 day, or nothing is explained")
     if (settings.mqtt_cert is None) != (settings.mqtt_key is None):
         raise SettingsError(f"{_name('mqtt_cert')} and {_name('mqtt_key')}: set both or neither")
     if settings.mqtt_cert and not settings.mqtt_ca:

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Engine
 
 from kokubus.messages import Instant
-from kokubus_hub import database, health, leading, unknown, watching
+from kokubus_hub import database, health, leading, rights_history, unknown, watching
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.broker import Broker
 from kokubus_hub.calendars.polling import Poller, polling
@@ -34,6 +34,7 @@ from kokubus_hub.reports import release
 from kokubus_hub.settings import Settings
 
 POLL_S = 0.05
+DAY_MS = 86_400_000
 LEAD_S = 1.0
 log = structlog.get_logger()
 
@@ -164,6 +165,7 @@ class Work:
         with database.writing(self._engine) as connection:
             replay.forget_snapshots(connection, now)
             unknown.forget(connection, now)
+            rights_history.forget(connection, now - self._settings.retention_days * DAY_MS)
             passes.retire(connection, self._keyring, now)
 
     def _passes(self, now: Instant) -> None:

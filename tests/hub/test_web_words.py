@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from tests.hub.web_world import MINUTE_MS, NOW
 
 from kokubus.decision import Reason
+from kokubus_hub.explain.words import FLAGS, PASSED
 from kokubus_hub.i18n import DOMAIN, FOLDER, LANGUAGES, choose, words
 from kokubus_hub.live.lines import Line
 from kokubus_hub.live.words import HAPPENINGS, NOTES, REASONS, SOMEBODY, WITHOUT_DETAIL, tell
@@ -54,7 +55,7 @@ def test_the_detail_stands_in_the_sentence() -> None:
 
 def marked() -> set[str]:
     shorter = {sentence for _, sentence in WITHOUT_DETAIL.values()}
-    tables = (REASONS, HAPPENINGS, NOTES, SOMEBODY)
+    tables = (REASONS, HAPPENINGS, NOTES, SOMEBODY, PASSED, FLAGS)
     return shorter | {sentence for one in tables for sentence in one.values()}
 
 

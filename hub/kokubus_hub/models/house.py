@@ -18,7 +18,7 @@ class Change(Base):
     __tablename__ = "change"
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012 - SQLAlchemy's own form
     id: Mapped[Key]
-    at: Mapped[At]
+    at: Mapped[At] = mapped_column(index=True)
     site_id: Mapped[int | None] = mapped_column(to("site"))
     what: Mapped[str]
     operator_id: Mapped[int | None] = mapped_column(to("operator"))
@@ -27,7 +27,7 @@ class Change(Base):
 class History(Base):
     """A row that rights depend on, as it was from ``change_id`` on; ``data`` None: it was deleted.
 
-    Written by triggers (`kokubus_hub.history`). ``change_id`` is None until the transaction
+    Written by triggers (`kokubus_hub.rights_history`). ``change_id`` is None until the transaction
     that wrote it has recorded its change. ``owner_id`` is the member the row belongs to.
     """
 
