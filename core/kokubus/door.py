@@ -14,7 +14,8 @@ from functools import singledispatch
 from kokubus import messages as facts
 from kokubus.decision import Reason
 from kokubus.door_keypad import listen_again, locked_out, refuse_code, show, tried
-from kokubus.door_state import EXIT_WINDOW_MS, TAPS_KEPT, Door, DoorSpec, Opening, Pending, Reaction
+from kokubus.door_leaving import may_leave, still_leaving
+from kokubus.door_state import TAPS_KEPT, Door, DoorSpec, Opening, Pending, Reaction
 from kokubus.door_steps import (
     decide_here,
     dimmed,
@@ -47,6 +48,7 @@ from kokubus.happenings import (
     ContactClosed,
     ContactOpened,
     ExitPressed,
+    ExitReleased,
     Happening,
     Judge,
     Light,
@@ -55,9 +57,10 @@ from kokubus.happenings import (
     PolicyChanged,
     ReaderChanged,
     Send,
+    TamperChanged,
     Ticked,
 )
-from kokubus.messages import By, CodeOutcome, Side
+from kokubus.messages import By, CodeOutcome
 
 __all__ = ["Door", "DoorSpec", "next_wake", "react"]
 
@@ -176,17 +179,32 @@ def _(_closed: ContactClosed, door: Door, now: Now) -> Reaction:
         clear = facts.DoorHeldClear(id="", at=now.at, door=door.spec.id, since=door.opened_at)
         acts += [Send(clear), Light(rest(closed))]
     closed, locked = relock(closed, now)
-    return closed, acts + locked
+    return (may_leave(closed, now) if closed.leaving else closed), acts + locked
 
 
 @_react.register
-def _(_pressed: ExitPressed, door: Door, now: Now) -> Reaction:
+def _(pressed: ExitPressed, door: Door, now: Now) -> Reaction:
     requested = Send(facts.ExitRequested(id="", at=now.at, door=door.spec.id))
-    opening = Opening(now.mono + EXIT_WINDOW_MS, Side.OUT, exit_requested=True)
-    others = tuple(o for o in door.openings if not o.exit_requested)
-    door = replace(door, openings=(*others, opening))
+    door = may_leave(replace(door, leaving=pressed.lasting), now)
     door, drawn = unlock(door, now) if door.spec.exit_unlocks else (door, [])
     return door, [requested, *drawn]
+
+
+@_react.register
+def _(_released: ExitReleased, door: Door, now: Now) -> Reaction:
+    waiting = any(opening.exit_requested for opening in door.openings)
+    door = replace(door, leaving=False)
+    return (may_leave(door, now) if waiting else door), []
+
+
+@_react.register
+def _(changed: TamperChanged, door: Door, now: Now) -> Reaction:
+    if changed.tampered == door.tampered:
+        return door, []
+    alarm = facts.DeviceAlarmed(
+        id="", at=now.at, alarm="tamper", active=changed.tampered, door=door.spec.id
+    )
+    return replace(door, tampered=changed.tampered), [Send(alarm)]
 
 
 @_react.register
@@ -226,7 +244,7 @@ def _(_ticked: Ticked, door: Door, now: Now) -> Reaction:
 def _time_passed(door: Door, now: Now) -> Reaction:
     """What is due comes first, so that no happening overtakes a deadline before it."""
     acts: list[Act] = []
-    for step in (follow_modes, listen_again, overdue, unused, overstayed, dimmed):
+    for step in (follow_modes, listen_again, overdue, still_leaving, unused, overstayed, dimmed):
         door, more = step(door, now)
         acts += more
     return door, acts

@@ -59,7 +59,8 @@ class Door:
 
     ``open`` None: not known yet; ``held`` once it was reported; ``taps`` are the last ones
     taken, so that none is taken twice; ``drawn_until`` the bolt's, ``lit_until`` the light's;
-    ``attempts`` what its keypad refused; ``reads`` whether badges can be read.
+    ``attempts`` what its keypad refused; ``reads`` whether badges can be read; ``leaving`` while a
+    PIR sees somebody who may want to go out; ``tampered`` None: not known yet.
     """
 
     spec: DoorSpec
@@ -76,6 +77,8 @@ class Door:
     drawn_until: int | None = None
     lit_until: int | None = None
     reads: bool = True
+    leaving: bool = False
+    tampered: bool | None = None
     attempts: Attempts = field(default_factory=Attempts)
 
 

@@ -91,9 +91,28 @@ class ContactClosed:
 
 @dataclass(frozen=True, slots=True)
 class ExitPressed:
-    """Somebody inside pressed request-to-exit."""
+    """Somebody inside pressed request-to-exit.
+
+    ``lasting``: a PIR sees somebody at the door, until `ExitReleased`.
+    """
 
     door: str
+    lasting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExitReleased:
+    """Nobody moves before the door any more."""
+
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class TamperChanged:
+    """The box of a door's electronics, or its reader, was opened or is closed."""
+
+    door: str
+    tampered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +173,8 @@ Happening: TypeAlias = (
     | ContactOpened
     | ContactClosed
     | ExitPressed
+    | ExitReleased
+    | TamperChanged
     | CodeJudged
     | BadgeMisread
     | ReaderChanged

@@ -42,7 +42,8 @@ from kokubus.messages import (
 )
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.hands import Hands
-from kokubus_edge.inbox import ReaderTrouble, Readings, Stop, new_tap_id
+from kokubus_edge.health import Health
+from kokubus_edge.inbox import ReaderTrouble, Readings, SensorTrouble, Stop, new_tap_id
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
@@ -83,7 +84,7 @@ class Agent:
         self._commands: dict[str, UnlockDoor] = {}
         self._expiries: dict[str, int] = {}
         self._failed: set[str] = set()
-        self._readers = Troubles()
+        self._readers, self._sensors = Troubles(), Troubles()
         self._ticked = -TICK_MS
         self._hands: Hands
 
@@ -138,16 +139,22 @@ class Agent:
                 self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail)
             case ReaderTrouble():
                 self._reader_changed(happening)
+            case SensorTrouble(sensor, health):
+                self._alarmed("sensor_silent", self._sensors.report("", sensor, health))
             case Readings(values):
                 self._say(SensorsRead, readings=values)
             case _:
                 self._happened(happening)
 
     def _reader_changed(self, told: ReaderTrouble) -> None:
-        for alarm in self._readers.report(told.door, told.reader, told.health):
-            about = {"active": not alarm.ok, "detail": alarm.problem, "door": told.door}
-            self._say(DeviceAlarmed, alarm="reader_dead", **about)
+        news = self._readers.report(told.door, told.reader, told.health)
+        self._alarmed("reader_dead", news, told.door)
         self._happened(ReaderChanged(told.door, self._readers.works(told.door)))
+
+    def _alarmed(self, alarm: str, news: Iterable[Health], door: str | None = None) -> None:
+        for health in news:
+            about = {"active": not health.ok, "detail": health.problem, "door": door}
+            self._say(DeviceAlarmed, alarm=alarm, **about)
 
     def _happened(self, happening: Any) -> None:
         """Something at one door, or at all of them."""

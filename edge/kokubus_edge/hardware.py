@@ -6,8 +6,7 @@ the agent's inbox, from gpiozero's own threads.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gpiozero import DigitalInputDevice, OutputDevice
@@ -18,21 +17,31 @@ from kokubus.happenings import (
     ContactClosed,
     ContactOpened,
     ExitPressed,
+    ExitReleased,
     HoldBack,
     Light,
     Lock,
     Pattern,
+    TamperChanged,
     Unlock,
 )
+from kokubus.messages import Side
 from kokubus.site import Door, Pins, Sensor
+from kokubus_edge.beams import BeamPair
 from kokubus_edge.bolt import Bolt
+from kokubus_edge.inputs import BOUNCE_S, Input, Watch
 from kokubus_edge.signals import LIGHTS, RESTING, SOUNDS, Player
 
-BOUNCE_S = 0.05
 Deed: TypeAlias = Unlock | HoldBack | Lock | Light | Beep
 """The acts of `kokubus.happenings` that need a wire."""
-Seen: TypeAlias = ContactOpened | ContactClosed | ExitPressed
+Seen: TypeAlias = ContactOpened | ContactClosed | ExitPressed | ExitReleased | TamperChanged
 Inbox: TypeAlias = Callable[[Seen], None]
+Crossed: TypeAlias = Callable[[str, Side], None]
+"""Is told which pair of light beams somebody crossed, and which way."""
+
+
+def _ignore_crossing(sensor: str, side: Side) -> None:
+    """Nobody asked."""
 
 
 class Hardware:
@@ -43,37 +52,50 @@ class Hardware:
     """
 
     def __init__(
-        self, doors: Sequence[Door], sensors: Sequence[Sensor], inbox: Inbox, factory: Any
+        self,
+        doors: Sequence[Door],
+        sensors: Sequence[Sensor],
+        inbox: Inbox,
+        factory: Any,
+        crossed: Crossed = _ignore_crossing,
     ) -> None:
         self._doors = {door.id: _WiredDoor(door, inbox, factory) for door in doors}
         self._motion = {
             sensor.id: Input(DigitalInputDevice(sensor.pin, pin_factory=factory), _ignore)
             for sensor in sensors
-            if sensor.pin is not None
+            if sensor.kind == "pir"
         }
+        self._beams = {
+            sensor.id: BeamPair(sensor, crossed, factory)
+            for sensor in sensors
+            if sensor.kind == "beam"
+        }
+        self._watch = Watch(self._inputs())
 
     def start(self) -> None:
         """Report how the contacts stand, and every change from now on."""
-        for each in self._inputs():
-            each.start()
+        self._watch.start()
 
     def perform(self, door: str, deed: Deed) -> None:
         """Do it; KokubusError if the bolt would not be let go again, KeyError for no door here."""
         self._doors[door].perform(deed)
 
     def refresh(self) -> None:
-        """Say that the agent's loop is alive, and look at every input in case an edge was lost.
+        """Say that the agent's loop is alive.
 
         Due at least every `bolt.HOLD_LEASE_S`, or doors in free passage lock themselves.
         """
         for wired in self._doors.values():
             wired.bolt.refresh()
-        for each in self._inputs():
-            each.look()
 
     def motion(self) -> dict[str, bool]:
         """Whether each PIR saw somebody since this was last asked, by sensor id."""
         return {name: pir.was_active() for name, pir in self._motion.items()}
+
+    @property
+    def beams(self) -> Mapping[str, BeamPair]:
+        """The pairs of light beams, by sensor id."""
+        return self._beams
 
     def drawn(self, door: str) -> bool:
         """Whether this door's relay is energised."""
@@ -83,14 +105,18 @@ class Hardware:
         """Let every bolt go, then give all pins back."""
         for wired in self._doors.values():
             wired.bolt.close()
+        self._watch.close()
         for wired in self._doors.values():
             wired.close()
         for pir in self._motion.values():
             pir.close()
+        for pair in self._beams.values():
+            pair.close()
 
     def _inputs(self) -> list[Input]:
         doors = [each for wired in self._doors.values() for each in wired.inputs]
-        return doors + list(self._motion.values())
+        beams = [each for pair in self._beams.values() for each in pair.inputs]
+        return doors + list(self._motion.values()) + beams
 
 
 def release(doors: Sequence[Door], factory: Any) -> None:
@@ -116,49 +142,6 @@ def release(doors: Sequence[Door], factory: Any) -> None:
         )
 
 
-class Input:
-    """A wire that is looked at, by its edges and now and then by its level.
-
-    ``report`` is told each change once: True is a button pressed, a contact closed.
-    """
-
-    def __init__(self, device: Any, report: Callable[[bool], None]) -> None:
-        self._device = device
-        self._report = report
-        self._lock = threading.Lock()
-        self._reported: bool | None = None
-        self._latched = False
-
-    def start(self) -> None:
-        self._device.when_activated = lambda: self._saw(active=True)
-        self._device.when_deactivated = lambda: self._saw(active=False)
-        self.look()
-
-    def look(self) -> None:
-        """Read the level: RPi.GPIO drops edges within the bounce time, the last one too."""
-        with self._lock:
-            self._note(active=bool(self._device.is_active))
-
-    def was_active(self) -> bool:
-        """Whether it was active at any time since this was last asked."""
-        with self._lock:
-            was, self._latched = self._latched, bool(self._device.is_active)
-            return was or self._latched
-
-    def close(self) -> None:
-        self._device.close()
-
-    def _saw(self, *, active: bool) -> None:
-        with self._lock:
-            self._note(active=active)
-
-    def _note(self, *, active: bool) -> None:
-        self._latched |= active
-        if active != self._reported:
-            self._reported = active
-            self._report(active)
-
-
 class _WiredDoor:
     def __init__(self, door: Door, inbox: Inbox, factory: Any) -> None:
         pins = door.pins
@@ -170,8 +153,12 @@ class _WiredDoor:
         self.inputs: list[Input] = []
         if pins.contact is not None:
             self.inputs.append(Input(_switch(pins.contact, factory), _contact(door.id, inbox)))
-        if pins.exit is not None:
+        if pins.exit is not None and pins.exit_pir:
+            self.inputs.append(Input(_pir(pins.exit, factory), _leaving(door.id, inbox)))
+        elif pins.exit is not None:
             self.inputs.append(Input(_switch(pins.exit, factory), _exit(door.id, inbox)))
+        if pins.tamper is not None:
+            self.inputs.append(Input(_switch(pins.tamper, factory), _tamper(door.id, inbox)))
 
     def perform(self, deed: Deed) -> None:
         match deed:
@@ -214,6 +201,10 @@ def _switch(pin: int, factory: Any) -> Any:
     return DigitalInputDevice(pin, pull_up=True, bounce_time=BOUNCE_S, pin_factory=factory)
 
 
+def _pir(pin: int, factory: Any) -> Any:
+    return DigitalInputDevice(pin, pull_up=False, bounce_time=BOUNCE_S, pin_factory=factory)
+
+
 def _contact(door: str, inbox: Inbox) -> Callable[[bool], None]:
     def report(closed: bool) -> None:
         inbox(ContactClosed(door) if closed else ContactOpened(door))
@@ -225,6 +216,20 @@ def _exit(door: str, inbox: Inbox) -> Callable[[bool], None]:
     def report(pressed: bool) -> None:
         if pressed:
             inbox(ExitPressed(door))
+
+    return report
+
+
+def _leaving(door: str, inbox: Inbox) -> Callable[[bool], None]:
+    def report(moving: bool) -> None:
+        inbox(ExitPressed(door, lasting=True) if moving else ExitReleased(door))
+
+    return report
+
+
+def _tamper(door: str, inbox: Inbox) -> Callable[[bool], None]:
+    def report(closed: bool) -> None:
+        inbox(TamperChanged(door, tampered=not closed))
 
     return report
 

@@ -21,6 +21,14 @@ class ReaderTrouble:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorTrouble:
+    """One of the device's sensors has stopped to say anything, or speaks again."""
+
+    sensor: str
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """What sensors measured since the last time."""
 

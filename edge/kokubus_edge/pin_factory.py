@@ -67,7 +67,8 @@ def _mock(settings: Settings) -> Any:
     from kokubus_edge.simulate.pins import SimulatedPins  # noqa: PLC0415 - not at a real door
 
     settings.data.mkdir(parents=True, exist_ok=True)
-    return SimulatedPins(settings.doors, log=settings.data / "relays.log")
+    log = settings.data / "relays.log"
+    return SimulatedPins(settings.doors, log=log, sensors=settings.sensors)
 
 
 _REAL: Mapping[str, Callable[[], Any]] = {"lgpio": _lgpio, "rpigpio": _rpigpio}

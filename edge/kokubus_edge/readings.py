@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from threading import Event, Thread
@@ -11,8 +11,10 @@ import structlog
 
 from kokubus.messages import Instant, Reading
 from kokubus.site import Sensor
+from kokubus_edge.clock import Timepiece
+from kokubus_edge.health import Health
+from kokubus_edge.silence import Silence
 
-Source = Callable[[], Mapping[str, float]]
 log = structlog.get_logger(__name__)
 
 
@@ -53,22 +55,42 @@ class Thinner:
         return Reading(sensor=sensor.id, quantity=sensor.quantity, at=now, value=value)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where readings come from: asked for the newest values by sensor id, it may raise anything.
+
+    ``sensors`` are those that are missed when it gives none.
+    """
+
+    sensors: frozenset[str]
+    read: Callable[[], Mapping[str, float]]
+
+
 class Sampler:
-    """Asks the sensors every ``every_s`` seconds, in a thread of its own."""
+    """Asks the sensors every ``every_s`` seconds, in a thread of its own.
+
+    ``tell`` hears of each sensor that has stopped to speak, or speaks again. ``clock`` is wall
+    time and monotonic time, in ms.
+    """
 
     def __init__(
         self,
-        sensors: Iterable[Sensor],
+        sensors: Sequence[Sensor],
         sources: Iterable[Source],
         put: Callable[[tuple[Reading, ...]], None],
+        tell: Callable[[str, Health], None],
         *,
-        now: Callable[[], Instant],
+        clock: Timepiece,
         every_s: float,
     ) -> None:
-        self._thinner = Thinner(sensors)
         self._sources = tuple(sources)
-        self._put = put
-        self._now = now
+        missed = frozenset[str]().union(*(source.sensors for source in self._sources))
+        self._sensors = {sensor.id: sensor for sensor in sensors}
+        self._thinner = Thinner(sensors)
+        watched = [sensor for sensor in sensors if sensor.id in missed]
+        self._silence = Silence(watched, clock.mono())
+        self._put, self._tell = put, tell
+        self._clock = clock
         self._every_s = every_s
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="readings", daemon=True)
@@ -82,16 +104,45 @@ class Sampler:
         self._stopping.set()
         self._thread.join()
 
+    def health(self) -> Mapping[str, Health]:
+        """How each sensor is that can be missed, by its id; from any thread."""
+        return self._silence.health(self._clock.mono())
+
     def step(self) -> None:
         """One round; a source that fails is logged and costs only its own readings."""
         values: dict[str, float] = {}
         for source in self._sources:
-            try:
-                values.update(source())
-            except Exception:
-                log.exception("sensor_failed")
-        if readings := self._thinner.thin(values, self._now()):
+            values.update(self._asked(source))
+        for sensor, health in self._silence.news(self._clock.mono()).items():
+            self._tell(sensor, health)
+        told = {name: value for name, value in values.items() if not self._is_beam(name)}
+        if readings := self._thinner.thin(told, self._clock.now()):
             self._put(readings)
+
+    def _asked(self, source: Source) -> dict[str, float]:
+        try:
+            sound = {
+                name: value for name, value in source.read().items() if self._sound(name, value)
+            }
+        except Exception as error:
+            log.warning("sensor_failed", sensors=sorted(source.sensors), error=repr(error))
+            for sensor in source.sensors:
+                self._silence.failed(sensor, str(error) or type(error).__name__)
+            return {}
+        for sensor in sound:
+            self._silence.heard(sensor, self._clock.mono())
+        return sound
+
+    def _is_beam(self, name: str) -> bool:
+        """Crossings are told as they happen; asked, a beam only says that it is at work."""
+        return self._sensors[name].quantity == "beam"
+
+    def _sound(self, name: str, value: float) -> bool:
+        sensor = self._sensors.get(name)
+        if sensor is None or (isfinite(value) and sensor.sound(value)):
+            return sensor is not None
+        self._silence.failed(name, f"it says {value:g}, which cannot be")
+        return False
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -20,9 +19,9 @@ import structlog
 from kokubus.credential import PIN, Credential
 from kokubus.errors import SettingsError
 from kokubus.happenings import BadgeMisread, BadgeSeen, CodeEntered
-from kokubus.messages import Clock, Reading, Side
+from kokubus.messages import Clock, Side
 from kokubus_edge import systemd
-from kokubus_edge.agent import Agent, ReaderTrouble, Readings, Stop, new_tap_id
+from kokubus_edge.agent import Agent, ReaderTrouble, Stop, new_tap_id
 from kokubus_edge.clock import DeviceClock
 from kokubus_edge.codes import Codes
 from kokubus_edge.hands import Hands
@@ -39,8 +38,8 @@ from kokubus_edge.policy_file import REMEMBER_MS
 from kokubus_edge.policy_store import PolicyStore
 from kokubus_edge.reader import Code, Misread, ReaderHappening, ReaderThread
 from kokubus_edge.readers import make_reader
-from kokubus_edge.readings import Sampler, Source
 from kokubus_edge.sealing import Sealer
+from kokubus_edge.sensing import Measured, Sensing, tell_crossing
 from kokubus_edge.settings import Settings
 from kokubus_edge.spool import Spool
 from kokubus_edge.spool_orders import Sizes
@@ -116,7 +115,8 @@ class Running:
             alive=partial(systemd.notify, "WATCHDOG=1"),
             overhear=simulation.overhear if simulation else None,
         )
-        hardware = Hardware(self.settings.doors, self.settings.sensors, put, factory)
+        crossed = partial(tell_crossing, put, self.clock)
+        hardware = Hardware(self.settings.doors, self.settings.sensors, put, factory, crossed)
         self._bolts.callback(hardware.close)
         alarms = self.settings.data / "alarms.json"
         minding = Minding(alarms, clock=self.clock, policies=policies, disk=disk)
@@ -127,7 +127,7 @@ class Running:
         hardware.start()
         link.start()
         self._read_badges(factory)
-        self._sample(hardware, simulation.measured if simulation else None)
+        self._sense(hardware, simulation.measured if simulation else None)
         self._remember(policies, disk)
 
     def _codes(self, disk: ThreadPoolExecutor) -> Codes:
@@ -219,22 +219,16 @@ class Running:
             case Health():
                 self.inbox.put(ReaderTrouble(door, reader, happening))
 
-    def _sample(self, hardware: Hardware, measured: Source | None) -> None:
-        sources: list[Source] = [partial(_motion, hardware)]
-        if measured is not None:
-            sources.append(measured)
-        sampler = Sampler(
-            self.settings.sensors,
-            sources,
-            self._measured,
-            now=self.clock.now,
-            every_s=self.settings.readings_every_s,
-        )
-        self._stack.callback(sampler.stop)
-        sampler.start()
+    def _sense(self, hardware: Hardware, measured: Measured | None) -> None:
+        self._sensing = Sensing(self.settings, hardware, self.inbox.put, self.clock, measured)
+        self._stack.callback(self._sensing.close)
+        self._sensing.start()
 
-    def _measured(self, readings: tuple[Reading, ...]) -> None:
-        self.inbox.put(Readings(readings))
+    def health(self) -> dict[str, Health]:
+        """How every reader and sensor is, by its name; from any thread."""
+        readers = {f"reader {name}": thread.health for name, thread in self._readers.items()}
+        sensors = {f"sensor {name}": health for name, health in self._sensing.health().items()}
+        return readers | sensors
 
     def _remember(self, policies: PolicyStore, disk: ThreadPoolExecutor) -> None:
         """Keep the policy's age and the last trusted time on disk, every few minutes."""
@@ -262,7 +256,3 @@ def _make_folder(path: Path) -> None:
 def _tls(identity: Identity, clock: DeviceClock) -> Any:
     dates = clock.trust() is not Clock.UNTRUSTED
     return tls_context(identity.ca, identity.certificate, identity.key, dates=dates)
-
-
-def _motion(hardware: Hardware) -> Mapping[str, float]:
-    return {sensor: float(fired) for sensor, fired in hardware.motion().items()}

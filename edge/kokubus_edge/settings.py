@@ -22,7 +22,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +34,16 @@ from kokubus.wire import valid_device
 
 _SOCKET_LIMIT = 107
 """sun_path of unix(7) holds 108 bytes, the last one zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBroker:
+    """Where the site's own broker listens, and as whom to listen to it."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,7 @@ class Settings:
     readings_every_s: float
     spool_limit: int
     rtc_drift_ppm: float | None = None
+    local: LocalBroker = field(default_factory=LocalBroker)
 
     @property
     def doors(self) -> tuple[Door, ...]:
@@ -83,6 +94,13 @@ class _Hub(_Table):
     transport: Literal["tcp", "websockets"] = "tcp"
 
 
+class _Local(_Table):
+    host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 1883
+    username: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    password_file: str | None = None
+
+
 class _Agent(_Table):
     device: Annotated[str, Field(min_length=1, max_length=63)]
     site: str = "site.toml"
@@ -94,6 +112,7 @@ class _Agent(_Table):
     spool_limit: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000
     rtc_drift_ppm: Annotated[float | None, Field(ge=0.1, le=200, allow_inf_nan=False)] = None
     hub: _Hub
+    local: _Local = _Local()
 
 
 def read_settings(path: Path) -> Settings:
@@ -118,9 +137,15 @@ def read_settings(path: Path) -> Settings:
         readings_every_s=agent.readings_every_s,
         spool_limit=agent.spool_limit,
         rtc_drift_ppm=agent.rtc_drift_ppm,
+        local=_local(agent.local, folder),
     )
     _refuse(settings, path.name, site_file.name)
     return settings
+
+
+def _local(told: _Local, folder: Path) -> LocalBroker:
+    password = None if told.password_file is None else _text(folder / told.password_file).strip()
+    return LocalBroker(told.host, told.port, told.username, password)
 
 
 def _toml(path: Path) -> dict[str, Any]:

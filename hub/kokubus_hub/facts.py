@@ -10,17 +10,17 @@ from sqlalchemy import and_, bindparam, case, or_, select, update
 
 from kokubus import messages as said
 from kokubus.decision import Reason
-from kokubus.occupancy import Co2, Passage, Pir, Sensor
+from kokubus.occupancy import Passage, Sensor
 from kokubus_hub import models
-from kokubus_hub.batch import Batch, RejectedFactError
+from kokubus_hub.batch import Batch
 from kokubus_hub.doors import codes
+from kokubus_hub.facts_sensors import sensors_read
 from kokubus_hub.models import table
-from kokubus_hub.places import DevicePlace, DoorPlace, SensorPlace
+from kokubus_hub.places import DevicePlace, DoorPlace
 
 _ENFORCEMENT = table(models.Enforcement)
 _DOOR_EVENT = table(models.DoorEvent)
 _DOOR = table(models.Door)
-_READING = table(models.Reading)
 _DEVICE = table(models.Device)
 _POLICY = table(models.Policy)
 _COMMAND = table(models.Command)
@@ -188,24 +188,6 @@ def code_tried(batch: Batch, device: DevicePlace, fact: said.CodeTried) -> None:
     )
     if fact.counter is not None:
         codes.used(batch.connection, door.id, fact.counter, fact.at)
-
-
-def sensors_read(batch: Batch, device: DevicePlace, fact: said.SensorsRead) -> None:
-    """Readings are kept as they are; PIR and CO2 are also evidence for their room."""
-    sensors = [_sensor(batch, device, reading.sensor) for reading in fact.readings]
-    for sensor, reading in zip(sensors, fact.readings, strict=True):
-        batch.add(_READING, sensor_id=sensor.id, at=reading.at, value=reading.value)
-        if sensor.quantity == "co2":
-            batch.observe(sensor.room_id, Co2(reading.at, reading.value))
-        elif sensor.quantity == "pir":
-            batch.observe(sensor.room_id, Pir(reading.at, fired=reading.value > 0))
-
-
-def _sensor(batch: Batch, device: DevicePlace, slug: str) -> SensorPlace:
-    sensor = batch.places.sensors.get((device.id, slug))
-    if sensor is None:
-        raise RejectedFactError(f"{device.slug}: sensor {slug!r} is not known; apply its site TOML")
-    return sensor
 
 
 def policy_applied(batch: Batch, device: DevicePlace, fact: said.PolicyApplied) -> None:

@@ -28,6 +28,7 @@ from kokubus.happenings import (
     ContactClosed,
     ContactOpened,
     ExitPressed,
+    Light,
     Lock,
     Pattern,
     Ticked,
@@ -202,7 +203,8 @@ def test_the_door_locks_behind_who_passed() -> None:
     play = Play()
     granted(play)
     play(ContactOpened("front"), after=1_000)
-    assert play(ContactClosed("front"), after=1_000)[-1] == Lock()
+    acts = play(ContactClosed("front"), after=1_000)
+    assert acts[-2:] == [Lock(), Light(Pattern.IDLE)]
     assert kinds(play(ContactOpened("front"), after=1_000)) == ["contact_changed", "door_forced"]
 
 

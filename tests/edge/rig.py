@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kokubus.messages import Side
 from kokubus.site import Door, Site, read_site
 from kokubus_edge.hardware import Hardware, Seen
 from kokubus_edge.simulate.pins import SimulatedPins
@@ -57,9 +58,16 @@ class Rig:
     def __init__(self, site: Site, log: Path | None = None) -> None:
         self.doors = {door.id: door for door in site.doors}
         self.sensors = site.sensors
-        self.pins = SimulatedPins(site.doors, log)
+        self.pins = SimulatedPins(site.doors, log, site.sensors)
         self.seen: list[Seen] = []
-        self.hardware = Hardware(site.doors, site.sensors, self.seen.append, self.pins)
+        self.crossed: list[tuple[str, Side]] = []
+        self.hardware = Hardware(
+            site.doors,
+            site.sensors,
+            self.seen.append,
+            self.pins,
+            lambda sensor, side: self.crossed.append((sensor, side)),
+        )
 
     @property
     def front(self) -> Door:

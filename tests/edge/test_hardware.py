@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.edge.rig import BACK, FRONT, Rig, dorf
+from tests.edge.rig import BACK, FRONT, SITE, Rig, dorf
 
-from kokubus.happenings import Beep, ContactClosed, ContactOpened, ExitPressed, Light, Pattern
-from kokubus.site import Site
+from kokubus.happenings import (
+    Beep,
+    ContactClosed,
+    ContactOpened,
+    ExitPressed,
+    ExitReleased,
+    Light,
+    Pattern,
+    TamperChanged,
+)
+from kokubus.messages import Side
+from kokubus.site import Site, read_site
+from kokubus_edge.inputs import SETTLE_MS
 from kokubus_edge.signals import DARK, GREEN, LIGHTS, Player
 from kokubus_edge.simulate import pins as simulated
 
@@ -30,7 +42,9 @@ def test_contacts_are_reported_as_found_then_as_they_change(rig: Rig) -> None:
     rig.hardware.start()
     assert rig.seen == [ContactClosed(FRONT)]
     simulated.open_door(rig.pins, rig.front)
+    rig.until(lambda: len(rig.seen) == 2)
     simulated.close_door(rig.pins, rig.front)
+    rig.until(lambda: len(rig.seen) == 3)
     assert rig.seen[1:] == [ContactOpened(FRONT), ContactClosed(FRONT)]
 
 
@@ -46,9 +60,12 @@ def test_a_press_is_one_request_however_long(rig: Rig) -> None:
     rig.hardware.start()
     rig.seen.clear()
     simulated.press_exit(rig.pins, rig.front)
+    rig.until(lambda: len(rig.seen) == 1)
     rig.hardware.refresh()
     simulated.release_exit(rig.pins, rig.front)
+    threading.Event().wait(3 * SETTLE_MS / 1000)
     simulated.press_exit(rig.pins, rig.front)
+    rig.until(lambda: len(rig.seen) == 2)
     assert rig.seen == [ExitPressed(FRONT), ExitPressed(FRONT)]
 
 
@@ -56,17 +73,19 @@ def test_a_lost_edge_is_found_by_looking(rig: Rig) -> None:
     rig.hardware.start()
     rig.seen.clear()
     pin = rig.pins.pin(rig.front.pins.contact)
-    pin.edges = "none"  # as RPi.GPIO within its bounce time
+    pin.edges = "none"  # as a driver within its bounce time
     simulated.open_door(rig.pins, rig.front)
-    assert rig.seen == []
-    rig.hardware.refresh()
-    rig.hardware.refresh()
+    rig.until(lambda: bool(rig.seen))
     assert rig.seen == [ContactOpened(FRONT)]
 
 
-def test_contacts_and_buttons_are_debounced(rig: Rig) -> None:
-    pins = rig.front.pins
-    assert [rig.pins.pin(pin).bounce for pin in (pins.contact, pins.exit)] == [0.05, 0.05]
+def test_a_spark_on_the_wire_is_nothing(rig: Rig) -> None:
+    rig.hardware.start()
+    rig.seen.clear()
+    simulated.open_door(rig.pins, rig.front)
+    simulated.close_door(rig.pins, rig.front)
+    threading.Event().wait(3 * SETTLE_MS / 1000)
+    assert rig.seen == []
 
 
 def test_a_short_motion_between_two_readings_is_not_lost(rig: Rig) -> None:
@@ -142,3 +161,78 @@ def test_a_resting_pattern_returns_after_a_tap(rig: Rig, monkeypatch: pytest.Mon
     rig.hardware.perform(FRONT, Light(Pattern.FREE))
     rig.hardware.perform(FRONT, Light(Pattern.DENIED))
     rig.until(lambda: lamp(rig) == GREEN)
+
+
+MORE = """
+[[door]]
+id = "dorf-side"
+name = "Seitentür"
+room = "dorf-hall"
+device = "dorf-1"
+pins = { lock = 26, exit = 19, exit_pir = true, tamper = 16 }
+[[sensor]]
+id = "dorf-beam"
+room = "dorf-hall"
+quantity = "beam"
+kind = "beam"
+device = "dorf-1"
+pin = 20
+inner_pin = 21
+"""
+SIDE = "dorf-side"
+
+
+@pytest.fixture
+def more() -> Iterator[Rig]:
+    made = Rig(read_site(SITE + MORE, "dorf.toml"))
+    yield made
+    made.hardware.close()
+
+
+def test_a_pir_that_lets_out_says_when_it_begins_and_when_it_ends(more: Rig) -> None:
+    more.hardware.start()
+    door = more.doors[SIDE]
+    more.seen.clear()
+    simulated.press_exit(more.pins, door)
+    more.until(lambda: more.seen == [ExitPressed(SIDE, lasting=True)])
+    simulated.release_exit(more.pins, door)
+    more.until(lambda: more.seen[1:] == [ExitReleased(SIDE)])
+
+
+def test_an_opened_box_and_a_cut_wire_are_tampering(more: Rig) -> None:
+    more.hardware.start()
+    assert TamperChanged(SIDE, tampered=False) in more.seen
+    more.seen.clear()
+    more.pins.pin(16).drive_high()
+    more.until(lambda: more.seen == [TamperChanged(SIDE, tampered=True)])
+
+
+def walk(rig: Rig, *beams: int) -> None:
+    """Break and make whole each beam in turn, as somebody who walks."""
+    for number in beams:
+        pin = rig.pins.pin(number)
+        (pin.drive_low if pin.state else pin.drive_high)()
+        threading.Event().wait(0.06)
+
+
+def test_a_pair_of_beams_says_which_way_somebody_went(more: Rig) -> None:
+    more.hardware.start()
+    walk(more, 20, 21, 20, 21)
+    more.until(lambda: more.crossed == [("dorf-beam", Side.IN)])
+    walk(more, 21, 20, 21, 20)
+    more.until(lambda: more.crossed[1:] == [("dorf-beam", Side.OUT)])
+    walk(more, 20, 21, 21, 20)
+    assert len(more.crossed) == 2
+    assert more.hardware.beams["dorf-beam"].at_work() == {"dorf-beam": 0.0}
+
+
+def test_beams_that_something_stands_in_do_not_work(
+    more: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more.hardware.start()
+    walk(more, 20)
+    pair = more.hardware.beams["dorf-beam"]
+    assert not pair.blocked()
+    monkeypatch.setattr("kokubus.beam.BLOCKED_MS", 0)
+    with pytest.raises(OSError, match="stands in the light beams"):
+        pair.at_work()

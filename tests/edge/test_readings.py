@@ -17,7 +17,8 @@ from tests.edge.simulated_device import CO2, PIR, SITE
 from kokubus.messages import Reading
 from kokubus.site import Sensor, read_site
 from kokubus.site.sensors import CHANGE, QUIET_S
-from kokubus_edge.readings import Sampler, Thinner
+from kokubus_edge.health import Health
+from kokubus_edge.readings import Sampler, Source, Thinner
 
 SENSORS = read_site(SITE, "dorf.toml").sensors
 T0 = 1_790_000_000_000
@@ -114,18 +115,31 @@ def test_sensors_the_site_does_not_name_are_not_said() -> None:
 
 
 class Sampling:
-    """A sampler and what it put."""
+    """A sampler and what it put and told; what each source names is missed."""
 
-    def __init__(self, *sources: object) -> None:
+    def __init__(self, *sources: Source) -> None:
         self.clock = FakeClock()
         self.put: list[tuple[Reading, ...]] = []
+        self.told: list[tuple[str, Health]] = []
         self.sampler = Sampler(
             SENSORS,
-            sources,  # type: ignore[arg-type]
+            sources,
             self.put.append,
-            now=self.clock.now,
+            lambda sensor, health: self.told.append((sensor, health)),
+            clock=self.clock,
             every_s=0.01,
         )
+
+    def after(self, seconds: float) -> list[tuple[str, Health]]:
+        """One round, so much later; what it told."""
+        self.clock.pass_ms(round(1_000 * seconds))
+        before = len(self.told)
+        self.sampler.step()
+        return self.told[before:]
+
+
+def asked(values: Mapping[str, float], *missed: str) -> Source:
+    return Source(frozenset(missed), lambda: values)
 
 
 def broken() -> Mapping[str, float]:
@@ -133,7 +147,7 @@ def broken() -> Mapping[str, float]:
 
 
 def test_one_round_is_one_group() -> None:
-    sampling = Sampling(lambda: {CO2: 500.0}, lambda: {PIR: 1.0})
+    sampling = Sampling(asked({CO2: 500.0}), asked({PIR: 1.0}))
     sampling.sampler.step()
     assert [[r.sensor for r in group] for group in sampling.put] == [[CO2, PIR]]
     sampling.sampler.step()
@@ -141,7 +155,7 @@ def test_one_round_is_one_group() -> None:
 
 
 def test_a_sensor_that_fails_costs_only_its_own_readings() -> None:
-    sampling = Sampling(broken, lambda: {PIR: 1.0})
+    sampling = Sampling(Source(frozenset({CO2}), broken), asked({PIR: 1.0}))
     with structlog.testing.capture_logs() as logs:
         sampling.sampler.step()
     assert [[r.sensor for r in group] for group in sampling.put] == [[PIR]]
@@ -155,7 +169,7 @@ def test_the_thread_goes_on_whatever_a_source_gives() -> None:
         asked.release()
         return {CO2: None}  # type: ignore[dict-item]
 
-    sampling = Sampling(odd)
+    sampling = Sampling(Source(frozenset({CO2}), odd))
     with structlog.testing.capture_logs() as logs:
         sampling.sampler.start()
         try:
@@ -163,6 +177,44 @@ def test_the_thread_goes_on_whatever_a_source_gives() -> None:
                 assert asked.acquire(timeout=PATIENCE_S)
         finally:
             sampling.sampler.stop()
-    assert logs[0]["event"] == "readings_failed"
+    assert logs[0]["event"] == "sensor_failed"
     assert sampling.put == []
     assert "readings" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_sensor_that_stops_is_told_once_and_so_is_its_return() -> None:
+    values = {CO2: 500.0}
+    sampling = Sampling(asked(values, CO2))
+    assert sampling.after(0) == [(CO2, Health(ok=True))]
+    values.clear()
+    assert sampling.after(119) == []
+    ((sensor, health),) = sampling.after(1)
+    assert (sensor, health.ok) == (CO2, False)
+    assert "check its power" in health.problem
+    assert sampling.after(3_600) == []
+    values[CO2] = 510.0
+    assert sampling.after(1) == [(CO2, Health(ok=True))]
+    assert sampling.sampler.health() == {CO2: Health(ok=True)}
+
+
+def test_one_that_never_spoke_is_missed_and_the_reason_is_told() -> None:
+    sampling = Sampling(Source(frozenset({CO2}), broken))
+    with structlog.testing.capture_logs():
+        assert sampling.after(0) == []
+        ((_, health),) = sampling.after(120)
+    assert "i2c: remote I/O error" in health.problem
+
+
+@pytest.mark.parametrize("value", [0.0, -5.0, 65_535.0, float("nan"), float("inf")])
+def test_a_value_that_cannot_be_is_not_said_and_is_missed(value: float) -> None:
+    sampling = Sampling(asked({CO2: value}, CO2))
+    assert sampling.after(0) == []
+    ((_, health),) = sampling.after(120)
+    assert "which cannot be" in health.problem
+    assert sampling.put == []
+
+
+def test_what_nobody_can_miss_is_not_watched() -> None:
+    sampling = Sampling(asked({PIR: 0.0}))
+    assert sampling.after(0) == sampling.after(10_000) == []
+    assert sampling.sampler.health() == {}

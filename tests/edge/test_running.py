@@ -129,7 +129,7 @@ def _noted(order: list[str], name: str, end: Any) -> Any:
     return noted
 
 
-@pytest.mark.parametrize("part", ["_read_badges", "_sample", "_remember"])
+@pytest.mark.parametrize("part", ["_read_badges", "_sense", "_remember"])
 def test_what_cannot_be_built_leaves_nothing_behind(
     made: Settings, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.hub.intake_world import (
     CO2,
     NOW,
     OTHER_UID,
+    PIR,
     UID,
     Device,
     World,
@@ -67,14 +69,20 @@ def test_another_devices_door_is_refused(hub: World) -> None:
     assert hub.rows(models.DoorEvent) == []
 
 
-def test_readings_of_an_unknown_sensor_are_refused_whole(hub: World) -> None:
+def test_a_reading_of_an_unknown_sensor_costs_only_itself_and_is_told(hub: World) -> None:
     reading = {"quantity": "co2", "at": NOW, "value": 500.0}
-    readings = [reading | {"sensor": CO2}, reading | {"sensor": "dorf-attic"}]
+    readings = [reading | {"sensor": name} for name in (CO2, "dorf-attic", PIR, "dorf-attic")]
     letter = hub.device.read(AIR, 1.0)
     fields = wire._object(letter.payload, wire.UPLINK_LIMIT, "") | {"readings": readings}
-    assert hub.receipted(hub.take(Letter(letter.topic, wire._bytes(fields)))) == (Ranges(), [1])
-    assert hub.rows(models.Reading) == []
-    assert "'dorf-attic' is not known" in dead(hub)[0]
+    replies = hub.take(Letter(letter.topic, wire._bytes(fields)))
+    assert hub.receipted(replies) == (Ranges([(1, 1)]), [])
+    assert [row["sensor_id"] for row in hub.rows(models.Reading)] == [1, 2]
+    buried = hub.rows(models.DeadLetter)
+    assert len(buried) == 2
+    assert all("'dorf-attic' is not known" in row["error"] for row in buried)
+    assert json.loads(buried[0]["payload"])["sensor"] == "dorf-attic"
+    alarms = [row["kind"] for row in hub.rows(models.Alarm)]
+    assert alarms == ["sensor_unknown"]
 
 
 def test_a_tap_sealed_for_another_tap_is_refused(hub: World) -> None:

@@ -64,11 +64,17 @@ class SimulatedPins(MockFactory):  # type: ignore[misc]  # gpiozero publishes no
     line of JSON as well.
     """
 
-    def __init__(self, doors: Sequence[Door], log: Path | None = None) -> None:
+    def __init__(
+        self, doors: Sequence[Door], log: Path | None = None, sensors: Sequence[Sensor] = ()
+    ) -> None:
         super().__init__(pin_class=SimulatedPin)
         self._relays = {door.pins.lock: door for door in doors}
         self._log = log
         self.edges: list[RelayEdge] = []
+        for sensor in sensors:
+            if sensor.kind == "beam":
+                for _, pin in sensor.wires():
+                    _wire(self, pin, high=False)
         for door in doors:
             close_door(self, door)
             release_exit(self, door)

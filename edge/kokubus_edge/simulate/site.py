@@ -19,6 +19,7 @@ from kokubus.messages import BadgeTapped, Enforced, Fact, Side
 from kokubus.site import Door, Mfrc522, Sensor, Wiegand
 from kokubus_edge import emulator
 from kokubus_edge.emulator import Card, Field, Mfrc522Chip
+from kokubus_edge.inputs import SETTLE_MS
 from kokubus_edge.reader import GONE_MS
 from kokubus_edge.settings import Settings
 from kokubus_edge.simulate import pins as wires
@@ -27,6 +28,8 @@ from kokubus_edge.wiegand import KEYS
 HAND_S = 0.3
 """From the bolt's click until the leaf moves."""
 WALK_S = 1.2
+SHUT_S = 3 * SETTLE_MS / 1000
+"""A leaf that has closed stays so for a moment: its contact is no spark."""
 SEEN_S = 3.0
 """A reader that polls 16 times a second has long seen a badge by then."""
 SLACK_S = 3.0
@@ -188,7 +191,7 @@ class Simulation:
         return {"device": self.settings.device, "doors": doors, "sensors": dict(self._values)}
 
     def _set(self, sensor: Sensor, value: float) -> None:
-        if sensor.pin is not None:
+        if sensor.kind == "pir":
             wires.move(self._pins, sensor, moving=value > 0)
         else:
             self._values[sensor.id] = value
@@ -208,6 +211,7 @@ class Simulation:
         finally:
             self._open.discard(door.id)
             wires.close_door(self._pins, door)
+            self._sleep(SHUT_S)
 
 
 def attach(settings: Settings, pins: Any) -> Simulation:

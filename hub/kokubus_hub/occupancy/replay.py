@@ -14,10 +14,8 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from kokubus.messages import Instant, Side
 from kokubus.occupancy import (
     Belief,
-    Co2,
     Evidence,
     Passage,
-    Pir,
     RoomModel,
     Sensor,
     initial,
@@ -28,6 +26,7 @@ from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
 from kokubus_hub.occupancy.fold import folded, order
+from kokubus_hub.occupancy.sensed import TELLING, evidence_of
 from kokubus_hub.places import Places, RoomPlace
 
 WINDOW_MS = 30 * 60_000
@@ -143,11 +142,12 @@ def _evidence(
         select(_SENSOR.c.quantity, _READING.c.at, _READING.c.value)
         .join_from(_READING, _SENSOR)
         .where(_SENSOR.c.room_id == room.id, _READING.c.at > after, _READING.c.at <= until)
-        .where(_SENSOR.c.quantity.in_(("co2", "pir")))
+        .where(_SENSOR.c.quantity.in_(TELLING))
         .order_by(_READING.c.id)
     )
     for quantity, at, value in connection.execute(readings):
-        yield Co2(at, value) if quantity == "co2" else Pir(at, fired=value > 0)
+        if (said := evidence_of(quantity, at, value)) is not None:
+            yield said
 
 
 def _passage(known: Places, room: RoomPlace, row: Row[Any]) -> Passage | None:
