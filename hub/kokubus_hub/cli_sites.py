@@ -1,4 +1,4 @@
-"""``kokubus hub apply``: the sites' TOML files into the database, after a look at what changes."""
+"""``kokubus hub apply``: sites from their TOML files; ``sign``: the sheets at their doors."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ from kokubus_hub import database
 from kokubus_hub.cli_admin import Commands, opened
 from kokubus_hub.settings import Settings
 from kokubus_hub.sites.apply import Applied, apply, read_sites
+from kokubus_hub.sites.sign import printed, sign_of
 
+_SIGN = "make the sheet for a site's doors: what the lights mean, phone and QR code"
 _TEXT = "put the sites of a folder (*.toml) into the database"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add the sub-command ``apply``."""
+    """Add the sub-commands ``apply`` and ``sign``."""
     command = commands.add_parser("apply", help=_TEXT, description=_TEXT)
     command.add_argument("folder", type=Path, help="e.g. firmware_configs/sites")
     command.add_argument("--yes", action="store_true", help="do not ask")
     command.set_defaults(run=_apply)
+    signing = commands.add_parser("sign", help=_SIGN, description=_SIGN)
+    signing.add_argument("site", help="e.g. ettmannsweiler")
+    signing.add_argument("--out", type=Path, help="default: <site>-sign.html")
+    signing.set_defaults(run=_sign)
 
 
 def _apply(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
@@ -40,6 +46,17 @@ def _apply(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
         with database.writing(engine) as connection:
             apply(connection, sites, now)
     print(f"applied: {', '.join(planned.sites)}")
+    return 0
+
+
+def _sign(given: argparse.Namespace, settings: Settings, _now: Instant) -> int:
+    with opened(settings) as engine, database.reading(engine) as connection:
+        made = sign_of(connection, settings, given.site)
+    out: Path = given.out or Path(f"{given.site}-sign.html")
+    out.write_text(printed(made))
+    print(f"{out}: open it in a browser and print it on A5")
+    if made.qr is None:
+        print("without QR code: set KOKUBUS_HUB_PUBLIC_URL to the address people reach the hub at")
     return 0
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from kokubus_hub.i18n import LANGUAGES, choose, words
+from kokubus_hub.i18n import LANGUAGES, choose, marked, words
 from kokubus_hub.times import iso
 
 WEB = Path(__file__).parent / "web"
@@ -91,6 +91,8 @@ def _environment(language: str) -> Environment:
     made.install_gettext_translations(chosen.translations, newstyle=True)  # type: ignore[attr-defined]  # of the extension
     made.globals.update(
         words=chosen,
+        in_words=words,
+        marked=marked,
         language=language,
         languages=LANGUAGES,
         static=static,
