@@ -74,6 +74,7 @@ class Settings:
     policy_horizon_hours: int = 168
     policy_expiry_hours: int = 72
     retention_days: int = 30
+    car_speed_kmh: int = 100
 
     @property
     def private_hosts(self) -> frozenset[str]:
@@ -194,6 +195,8 @@ def _check(settings: Settings) -> None:
             raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")
     if settings.influx_keep_days < 0:
         raise SettingsError(f"{_name('influx_keep_days')}: a number of days; 0 keeps them for ever")
+    if settings.car_speed_kmh < 1:
+        raise SettingsError(f"{_name('car_speed_kmh')}: at least 1, as the crow flies")
     if settings.retention_days < 1:
         raise SettingsError(f"{_name('retention_days')}: at least 1 day, or nothing is explained")
     if (settings.mqtt_cert is None) != (settings.mqtt_key is None):

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Engine
 
 from kokubus.messages import Instant
-from kokubus_hub import database, health, leading, rights_history, unknown, watching
+from kokubus_hub import database, health, leading, rights_history, travel, unknown, watching
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.broker import Broker
 from kokubus_hub.calendars.polling import Poller, polling
@@ -127,6 +127,7 @@ class Work:
             Step("linger", self._linger, 30_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watch.look, 5_000),
+            Step("travel", travel.Travel(engine, settings.car_speed_kmh).look, 2_000),
             Step("reports", lambda now: _release(engine, now), 10_000),
             Step("passes", self._passes, 2_000),
             Step("forget", self._forget, 600_000),

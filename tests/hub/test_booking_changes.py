@@ -209,9 +209,9 @@ def test_what_is_no_series(api: httpx.Client, world: World, rule: str, said: str
 def test_an_event_holds_its_doors_open_for_its_time(api: httpx.Client, world: World) -> None:
     refused = book(api, MEETING, 1, 2, kind="event")
     assert refused.status_code == 422
-    assert "continuous_duty" in refused.json()["detail"]
+    assert "free_passage" in refused.json()["detail"]
     for door in (FRONT, INNER):
-        world.set(models.Door, door, continuous_duty=True)
+        world.set(models.Door, door, free_passage=True)
     made = booked(api, MEETING, 1, 2, kind="event")
     assert open_(world) == [("free_passage", NOW + HOUR_MS, NOW + 2 * HOUR_MS)] * 2
     changed(api, made, **span(3, 4))

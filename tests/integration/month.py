@@ -233,7 +233,7 @@ class Month:
             self.hub.entitle(row, schedule=ALWAYS)
         last = self.hub.now + DAYS * DAY_MS
         while self.hub.now < last:
-            self.hub.now += self.dice.randint(1, 3 * HOUR_MS)
+            self.hub.now += self.dice.randint(1, 6 * HOUR_MS)
             self.dice.choice(self.dice.choice([rare, usual, usual, usual]))()
             for _ in range(self.dice.randint(0, 4)):
                 self.tap()

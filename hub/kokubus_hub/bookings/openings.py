@@ -23,7 +23,7 @@ def doors_to(connection: Connection, room: int) -> list[Row[Any]]:
 
 def unfit(connection: Connection, room: int) -> list[str]:
     """The doors on the way whose bolt must not be held back, by name."""
-    return [door.name for door in doors_to(connection, room) if not door.continuous_duty]
+    return [door.name for door in doors_to(connection, room) if not door.free_passage]
 
 
 def check_held_open(connection: Connection, room: Row[Any]) -> None:
@@ -31,8 +31,8 @@ def check_held_open(connection: Connection, room: Row[Any]) -> None:
     if names := unfit(connection, room.id):
         raise ProblemError(
             422,
-            f"{', '.join(names)}: the lock is not made to be held open (`continuous_duty` in "
-            f"the site's file); book {room.name} as a booking and open by hand.",
+            f"{', '.join(names)}: the door must not stand open (`free_passage` in the site's "
+            f"file, where its lock is made for it); book {room.name} plainly and open by hand.",
         )
 
 
