@@ -6,6 +6,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
+from kokubus.errors import SettingsError
 from kokubus.messages import Instant
 from kokubus_hub import database
 from kokubus_hub.settings import Settings, secret_in
@@ -22,12 +23,24 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     text = "Grafana's dashboards"
     boards = commands.add_parser("dashboards", help=text, description=text)
     actions = boards.add_subparsers(required=True, metavar="COMMAND")
-    text = "put the dashboards of a folder into Grafana, in the place of older versions"
-    upload = actions.add_parser("upload", help=text, description=text)
-    upload.add_argument("folder", type=Path, help="where the *.json are, e.g. dashboards/")
-    upload.add_argument("--grafana", metavar="URL", required=True)
-    upload.add_argument("--token-file", type=Path, required=True, help="a service account's token")
-    upload.set_defaults(run=_upload)
+    _add_push(actions)
+    text = "write the dashboards' files again, after a change of their source"
+    make = actions.add_parser("make", help=text, description=text)
+    make.add_argument("folder", type=Path, help="where they lie, e.g. dashboards/")
+    make.add_argument("--docs", type=Path, help="write dashboards.md and its drawings there too")
+    make.set_defaults(run=_make)
+
+
+def _add_push(actions: Commands[argparse.ArgumentParser]) -> None:
+    text = "put data source, folders, dashboards and alerts into Grafana, over older versions"
+    push = actions.add_parser("push", help=text, description=text)
+    push.add_argument("folder", type=Path, help="where de/ and en/ are, e.g. dashboards/")
+    push.add_argument("--grafana", metavar="URL", required=True)
+    push.add_argument("--token-file", type=Path, required=True, help="a service account's token")
+    push.add_argument("--influx", metavar="URL", help="as Grafana reaches it; sets the data source")
+    push.add_argument("--influx-user", default="grafana", help="who may read; default: grafana")
+    push.add_argument("--influx-password-file", type=Path, help="that user's password")
+    push.set_defaults(run=_push)
 
 
 def _add_metrics(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -70,9 +83,25 @@ def _rebuild(_given: argparse.Namespace, settings: Settings, now: Instant) -> in
     return 0
 
 
-def _upload(given: argparse.Namespace, _settings: Settings, _now: Instant) -> int:
-    dashboards = import_module("kokubus_hub.dashboards")  # same
+def _push(given: argparse.Namespace, settings: Settings, _now: Instant) -> int:
+    pushing = import_module("kokubus_hub.boards.pushing")  # same
     token = secret_in(given.token_file, "--token-file")
-    for title in dashboards.upload(given.folder, given.grafana, token):
-        print(f"uploaded: {title}")
+    influx = None
+    if given.influx:
+        if given.influx_password_file is None:
+            raise SettingsError("--influx: Grafana needs --influx-password-file to read it")
+        password = secret_in(given.influx_password_file, "--influx-password-file")
+        influx = pushing.Influx(given.influx, settings.influx_bucket, given.influx_user, password)
+    for sentence in pushing.push(given.folder, given.grafana, token, influx):
+        print(sentence)
+    return 0
+
+
+def _make(given: argparse.Namespace, _settings: Settings, _now: Instant) -> int:
+    shipped = import_module("kokubus_hub.boards.shipped")
+    changed = shipped.write(given.folder, shipped.files())
+    if given.docs:
+        changed += shipped.write(given.docs, shipped.documents())
+    for path in changed:
+        print(f"written: {path}")
     return 0

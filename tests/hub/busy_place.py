@@ -38,6 +38,7 @@ class Place:
     door: int
     device: int
     sensor: int
+    motion: int
     desks: int
     rows: dict[type[Base], list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -149,6 +150,7 @@ class Place:
             )
             ppm = 450.0 + 250.0 * here
             self._add(models.Reading, sensor_id=self.sensor, at=when, value=ppm)
+            self._add(models.Reading, sensor_id=self.motion, at=when, value=float(here > 0))
 
 
 def members(hub: World, number: int) -> list[int]:
@@ -166,13 +168,16 @@ def place(hub: World, slug: str, desks: int = 4, kind: str = "container") -> Pla
     room = hub.add(
         models.Room, site_id=site, slug=f"{slug}-room", name="Raum", capacity=desks, purpose="desks"
     )
-    device = hub.add(models.Device, site_id=site, slug=f"{slug}-1", online=True)
+    device = hub.add(models.Device, site_id=site, slug=f"{slug}-1", online=True, status_at=0)
     door = hub.add(
         models.Door, site_id=site, device_id=device, room_id=room, slug=f"{slug}-door", name="Tür"
     )
-    row = {"site_id": site, "room_id": room, "device_id": device, "slug": f"{slug}-co2"}
-    sensor = hub.add(models.Sensor, **row, quantity="co2")
-    return Place(hub, site, room, door, device, sensor, desks)
+    row = {"site_id": site, "room_id": room, "device_id": device}
+    co2, pir = (
+        hub.add(models.Sensor, **row, slug=f"{slug}-{quantity}", quantity=quantity)
+        for quantity in ("co2", "pir")
+    )
+    return Place(hub, site, room, door, device, co2, pir, desks)
 
 
 def town(hub: World, slug: str) -> int:

@@ -216,7 +216,7 @@ def test_quarters_and_hours_go_to_the_bucket_that_stays(hub: World) -> None:
     projector = Projector(hub.engine, sink)
     projector.turn(NOW)
     place = "municipality=in-transit"
-    assert sorted(sink.condensed) == [
+    assert sorted(line for line in sink.condensed if not line.startswith("usual")) == [
         f"doors_1h,door=dorf-front,{place},site=dorf granted=0i,denied=1i,full=0i "
         f"{(hour + 3_600_000) * 1_000_000}",
         f"doors_1h,door=dorf-front,{place},site=dorf granted=1i,denied=1i,full=1i "
@@ -227,6 +227,36 @@ def test_quarters_and_hours_go_to_the_bucket_that_stays(hub: World) -> None:
     facts.enforced(hub, hour + 2)
     projector.turn(NOW)
     assert "granted=2i,denied=1i,full=1i" in sink.condensed[-1], "a late fact ends in its own hour"
+
+
+def test_usual_is_the_mean_of_this_and_the_three_weeks_before(hub: World) -> None:
+    quarter, week = NOW - NOW % 900_000, 7 * 86_400_000
+    for number, mean in enumerate((1.0, 2.0, 3.0, 6.0, 100.0)):
+        estimate(hub, quarter + number * week, mean=mean)
+    sink = Sink()
+    projector = Projector(hub.engine, sink)
+    projector.turn(NOW)
+    assert usual(sink)[quarter + week] == "mean=1.0,weeks=1i"
+    assert usual(sink)[quarter + 4 * week] == "mean=3.0,weeks=4i"
+    estimate(hub, quarter + 600_000, mean=5.0)
+    projector.turn(NOW)
+    assert usual(sink)[quarter + 4 * week] == "mean=3.5,weeks=4i", "a late estimate counts too"
+    assert usual(sink)[quarter + 5 * week] == "mean=27.75,weeks=4i"
+
+
+def usual(sink: Sink) -> dict[int, str]:
+    """The newest fields of each instant."""
+    found = [line.split(" ") for line in sink.condensed if line.startswith("usual")]
+    return {int(at) // 1_000_000: fields for _, fields, at in found}
+
+
+def test_devices_are_sampled_with_the_beliefs(hub: World) -> None:
+    hub.set(models.Device, 1, online=True, status_at=NOW - NOW % MINUTE_MS - 30_000)
+    sink = Sink()
+    Projector(hub.engine, sink).turn(NOW)
+    place = "municipality=in-transit,site=dorf"
+    at = (NOW - NOW % MINUTE_MS) * 1_000_000
+    assert sink.lines == [f"device_now,device=dorf-1,{place} online=1i,since_s=30i {at}"]
 
 
 def believe(hub: World) -> None:
@@ -314,9 +344,11 @@ def test_after_an_outage_no_kind_of_fact_waits_for_all_of_another(hub: World) ->
     assert kinds == [
         "occupancy",
         "occupancy_15m",
+        "usual_15m",
         "reading",
         "occupancy",
         "occupancy_15m",
+        "usual_15m",
         "reading",
         "reading",
     ]

@@ -6,11 +6,12 @@ comes days late ends in its own hour, and twice is once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
@@ -18,28 +19,34 @@ from kokubus_hub.metrics.lines import NANOS, line, series
 from kokubus_hub.metrics.points import Standing
 from kokubus_hub.models import table
 
-QUARTER_MS, HOUR_MS = 900_000, 3_600_000
+QUARTER_MS, HOUR_MS, WEEK_MS = 900_000, 3_600_000, 7 * 86_400_000
+WEEKS = 4
+FEW = 12
+"""Quarters: so many are looked up one by one, more in one sweep."""
 _ENFORCEMENT, _ESTIMATE = table(models.Enforcement), table(models.Estimate)
 _DOOR, _ROOM, _SITE = table(models.Door), table(models.Room), table(models.Site)
 
 
 @dataclass(frozen=True, slots=True)
 class Condensed:
-    """How rows of a source are condensed by spans of ``every_ms``, and their points."""
+    """How rows of a source are condensed by spans of ``every_ms``, and their points.
+
+    ``of`` is the column that says whose they are: with its index a few rows are found at once.
+    """
 
     every_ms: int
+    of: ColumnElement[int]
     query: Select[Any]
     at: ColumnElement[int]
     line: Callable[[Any, Standing], str]
 
-    def lines(
-        self, connection: Connection, instants: Iterable[Instant], standing: Standing
-    ) -> list[str]:
-        """The points of all spans that hold one of the instants; there is at least one."""
-        begun = {at - at % self.every_ms for at in instants}
-        within = and_(self.at >= min(begun), self.at < max(begun) + self.every_ms)
-        rows = connection.execute(self.query.where(within))
-        return [self.line(row, standing) for row in rows if row.begins in begun]
+    def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> list[str]:
+        """The points of all spans that hold one of the rows; there is at least one row."""
+        begun = {row.at - row.at % self.every_ms for row in rows}
+        of_these = self.of.in_({getattr(row, self.of.name) for row in rows})
+        within = and_(of_these, self.at >= min(begun), self.at < max(begun) + self.every_ms)
+        found = connection.execute(self.query.where(within))
+        return [self.line(row, standing) for row in found if row.begins in begun]
 
 
 def _begins(at: ColumnElement[int], every_ms: int) -> Any:
@@ -97,8 +104,51 @@ def _people(row: Any, standing: Standing) -> str:
     return line(series("occupancy_15m", tags), fields, row.begins * NANOS)
 
 
-CONDENSED = {
-    "estimate": Condensed(QUARTER_MS, _believed(), _ESTIMATE.c.at, _people),
-    "enforcement": Condensed(HOUR_MS, _decided(), _ENFORCEMENT.c.at, _doors),
+class Usual:
+    """What is usual a week ahead: the mean of the same quarter of this and the three weeks before.
+
+    So the curve of a whole day is there when it begins. Weeks are of 7 x 24 hours: around a
+    change of the clocks an hour is compared with its neighbour.
+    """
+
+    def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> list[str]:
+        """A week after each quarter that holds one of the rows, and the three weeks after that."""
+        begun = {row.at - row.at % QUARTER_MS for row in rows}
+        reaches = {quarter + week * WEEK_MS for quarter in begun for week in range(WEEKS)}
+        seen: defaultdict[tuple[Instant, str], list[Any]] = defaultdict(list)
+        for row in connection.execute(_around({row.room_id for row in rows}, begun)):
+            for week in range(WEEKS):
+                seen[row.begins + week * WEEK_MS, row.room].append(row)
+        return [
+            _usual(found, at + WEEK_MS, standing)
+            for (at, _), found in sorted(seen.items(), key=lambda item: item[0])
+            if at in reaches
+        ]
+
+
+def _around(rooms: Collection[int], begun: Collection[Instant]) -> Select[Any]:
+    """The weeks that any usual value is made of which one of these quarters is part of."""
+    at, reach = _ESTIMATE.c.at, (WEEKS - 1) * WEEK_MS
+    if len(begun) <= FEW:
+        weeks = range(-reach, reach + 1, WEEK_MS)
+        spans = [and_(at >= q + off, at < q + off + QUARTER_MS) for q in begun for off in weeks]
+        return _believed().where(_ESTIMATE.c.room_id.in_(rooms), or_(*spans))
+    first, last = min(begun) - reach, max(begun) + reach + QUARTER_MS
+    return _believed().where(_ESTIMATE.c.room_id.in_(rooms), at >= first, at < last)
+
+
+def _usual(rows: list[Any], at: Instant, standing: Standing) -> str:
+    place = standing.at(rows[0].site_id, at)
+    tags = (("room", rows[0].room), ("site", rows[0].site), ("municipality", place))
+    means = [float(row.mean) for row in rows]
+    fields = (("mean", sum(means) / len(means)), ("weeks", len(means)))
+    return line(series("usual_15m", tags), fields, at * NANOS)
+
+
+_PEOPLE = Condensed(QUARTER_MS, _ESTIMATE.c.room_id, _believed(), _ESTIMATE.c.at, _people)
+_DOORS = Condensed(HOUR_MS, _ENFORCEMENT.c.door_id, _decided(), _ENFORCEMENT.c.at, _doors)
+CONDENSED: dict[str, tuple[Condensed | Usual, ...]] = {
+    "estimate": (_PEOPLE, Usual()),
+    "enforcement": (_DOORS,),
 }
 """By the source whose rows are condensed."""

@@ -29,6 +29,7 @@ _EVENT, _ENFORCEMENT = table(models.AccessEvent), table(models.Enforcement)
 _PASSAGE, _DOOR_EVENT = table(models.Passage), table(models.DoorEvent)
 _READING, _SENSOR = table(models.Reading), table(models.Sensor)
 _ESTIMATE = table(models.Estimate)
+_DEVICE = table(models.Device)
 _PLACEMENT, _MUNICIPALITY = table(models.Placement), table(models.Municipality)
 
 Content = tuple[Tags, tuple[Field, ...]]
@@ -91,6 +92,23 @@ def sampled(room: RoomPlace, site: str, crowd: Crowd, municipality: str, at: Ins
         ("capacity", crowd.capacity),
     )
     return line(series("occupancy_now", tags), fields, at * NANOS)
+
+
+def devices(connection: Connection, standing: Standing, at: Instant) -> list[str]:
+    """Whether each device that was ever heard of is online, and for how many seconds it is so."""
+    query = (
+        select(_DEVICE, _SITE.c.slug.label("site"))
+        .join_from(_DEVICE, _SITE)
+        .where(_DEVICE.c.online.is_not(None), _DEVICE.c.revoked_at.is_(None))
+    )
+    return [_device(row, standing.at(row.site_id, at), at) for row in connection.execute(query)]
+
+
+def _device(row: Any, municipality: str, at: Instant) -> str:
+    tags = (("device", row.slug), ("site", row.site), ("municipality", municipality))
+    since = max(0, at - (at if row.status_at is None else row.status_at)) // 1000
+    fields = (("online", int(row.online)), ("since_s", since))
+    return line(series("device_now", tags), fields, at * NANOS)
 
 
 def _new(facts: Any, query: Select[Any]) -> Select[Any]:

@@ -22,9 +22,9 @@ from kokubus_hub import models, places
 from kokubus_hub.counting import Counting
 from kokubus_hub.database import reading, writing
 from kokubus_hub.metrics import influx, refused
-from kokubus_hub.metrics.condensing import CONDENSED, Condensed
+from kokubus_hub.metrics.condensing import CONDENSED, Condensed, Usual
 from kokubus_hub.metrics.influx import Keep, Write
-from kokubus_hub.metrics.points import BATCH, SOURCES, Source, Standing, sampled
+from kokubus_hub.metrics.points import BATCH, SOURCES, Source, Standing, devices, sampled
 from kokubus_hub.metrics.settling import Settling
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings
@@ -93,8 +93,8 @@ class Projector:
         if lines:
             spoilt = influx.around(self._write, Keep.SHORT, lines)
             reasons |= {ids[place]: reason for place, reason in spoilt.items()}
-        if source.name in CONDENSED:
-            self._condense(CONDENSED[source.name], rows, standing)
+        for how in CONDENSED.get(source.name, ()):
+            self._condense(how, rows, standing)
         self._move(source.name, (after, rows[-1].id), reasons, now)
         return len(rows) - len(reasons)
 
@@ -114,9 +114,9 @@ class Projector:
                 reasons[row.id] = str(error)
         return ids, lines, reasons
 
-    def _condense(self, how: Condensed, rows: Sequence[Any], standing: Standing) -> None:
+    def _condense(self, how: Condensed | Usual, rows: Sequence[Any], standing: Standing) -> None:
         with reading(self._engine) as connection:
-            lines = how.lines(connection, (row.at for row in rows), standing)
+            lines = how.lines(connection, rows, standing)
         if lines:  # none where a late fact has already taken the rows' place
             self._write(Keep.LONG, lines)
 
@@ -128,7 +128,7 @@ class Projector:
         with reading(self._engine) as connection:
             known, standing = places.current(connection, None), Standing(connection)
             crowds = self._counting.crowds(connection, minute)
-        lines = []
+            lines = devices(connection, standing, minute)
         for room in (known.rooms[room_id] for room_id in crowds):
             place = standing.at(room.site_id, minute)
             site = known.sites[room.site_id].slug

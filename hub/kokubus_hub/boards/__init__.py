@@ -1,0 +1,1 @@
+"""Grafana's dashboards and alerts, from one source in two languages."""
