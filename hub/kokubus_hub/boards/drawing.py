@@ -12,7 +12,7 @@ UNIT, GAP = 40, 6
 _KINDS = {
     "timeseries": "M0 18 L14 9 L28 14 L42 3 L56 11 L70 6",
     "bargauge": "M0 3 H60 M0 10 H38 M0 17 H50",
-    "stat": "M4 18 V6 L0 9 M16 18 H26 C26 12 16 12 16 6 C16 2 26 2 26 6",
+    "stat": "M2 18 V8 M16 18 V2 M30 18 V11",
     "table": "M0 3 H70 M0 10 H70 M0 17 H70 M22 0 V20 M46 0 V20",
 }
 _STYLE = (
