@@ -238,5 +238,5 @@ class Month:
             for _ in range(self.dice.randint(0, 4)):
                 self.tap()
                 self.hub.now += self.dice.randint(0, 60_000)
-            if self.dice.random() < 0.1:
+            if self.dice.random() < 0.3:
                 self.tap_in_an_outage()
