@@ -20,6 +20,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     again = commands.add_parser("rebuild-metrics", help=text, description=text)
     again.set_defaults(run=_rebuild)
     _add_metrics(commands)
+    text = "work out every past estimate of occupancy once more, from recorded facts"
+    past = commands.add_parser("rebuild-occupancy", help=text, description=text)
+    past.add_argument("room", nargs="*", help="which rooms; all of them without")
+    past.set_defaults(run=_rebuild_occupancy)
     text = "Grafana's dashboards"
     boards = commands.add_parser("dashboards", help=text, description=text)
     actions = boards.add_subparsers(required=True, metavar="COMMAND")
@@ -78,6 +82,17 @@ def _rebuild(_given: argparse.Namespace, settings: Settings, now: Instant) -> in
     engine = database.engine(settings.database)
     try:
         print(f"{metrics.rebuild(engine, settings, now)} points written")
+    finally:
+        engine.dispose()
+    return 0
+
+
+def _rebuild_occupancy(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
+    occupancy = import_module("kokubus_hub.occupancy.rebuild")  # same
+    engine = database.engine(settings.database)
+    try:
+        for done in occupancy.rebuild(engine, now, given.room or None):
+            print(f"{done.room}: {done.evidence} facts, {done.estimates} estimates")
     finally:
         engine.dispose()
     return 0

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 def sensors_read(batch: Batch, device: DevicePlace, fact: said.SensorsRead) -> None:
-    """Readings are kept as they are, and are evidence for their room.
+    """Readings are kept as they are; those the filter listens to are evidence for their room.
 
     One of a sensor that nobody knows costs only itself: it becomes a dead letter and an alarm.
     """
@@ -32,7 +32,7 @@ def sensors_read(batch: Batch, device: DevicePlace, fact: said.SensorsRead) -> N
             continue
         batch.add(_READING, sensor_id=sensor.id, at=reading.at, value=reading.value)
         evidence = evidence_of(sensor.quantity, reading.at, reading.value)
-        if evidence is not None:
+        if evidence is not None and sensor.counts:
             batch.observe(sensor.room_id, evidence)
 
 

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, Table, func, select
 
 from kokubus.messages import Instant, Side
 from kokubus.occupancy import RoomModel, Sensor, Timetable
+from kokubus.occupancy.calibration import Calibration, calibrated
 from kokubus.rights import AntiPassback, BadgeRules, DoorRules, Right, Window
 from kokubus_hub import changes, models, rules
 from kokubus_hub.models import table
 
+ONE_AT_A_TIME = frozenset({"co2", "light", "sound"})
+"""Two sensors of the same air differ by more than they tell: one of them is listened to."""
 _SENSED = {"pir": Sensor.PIR, "co2": Sensor.CO2, "beam": Sensor.BEAM}
 _DAY_MS = 86_400_000
 _BEFORE_MS, _AFTER_MS = 2 * _DAY_MS, 30 * _DAY_MS
 """How much more than was asked for a timetable covers, so that the next question finds it."""
+_FAULT, _CALIBRATION = table(models.SensorFault), table(models.Calibration)
+_BAD = select(_FAULT.c.sensor_id).where(_FAULT.c.cleared_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,10 @@ class DoorPlace:
 
 @dataclass(frozen=True, slots=True)
 class RoomPlace:
-    """A room, its site and the occupancy filter's model of it."""
+    """A room, its site and the occupancy filter's model of it.
+
+    ``priors`` is the model as physics has it, ``model`` with what the room has taught.
+    """
 
     id: int
     slug: str
@@ -72,15 +81,21 @@ class RoomPlace:
     capacity: int
     reserve: int
     model: RoomModel
+    priors: RoomModel
 
 
 @dataclass(frozen=True, slots=True)
 class SensorPlace:
-    """A sensor of a device, and the room it is in."""
+    """A sensor of a device, and the room it is in.
+
+    ``counts`` is whether the filter listens to it: it is not known to be bad, and of the
+    room's sensors for CO2, light or sound it is the first such one.
+    """
 
     id: int
     room_id: int
     quantity: str
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,31 +147,61 @@ def load(connection: Connection, change: int) -> Places:
     """Read every place; a few hundred rows in a whole network."""
     places = Places(change)
     places.sites = {row.id: row for row in _all(connection, models.Site)}
-    places.rooms = _rooms(connection)
+    places.sensors = _sensors(connection)
+    places.rooms = _rooms(connection, places.sensors.values(), learned(connection))
     places.devices = {
         row.slug: DevicePlace(row.id, row.slug, row.site_id, row.revoked_at is not None)
         for row in _all(connection, models.Device)
     }
     _add_doors(connection, places)
-    places.sensors = {
-        (row.device_id, row.slug): SensorPlace(row.id, row.room_id, row.quantity)
-        for row in _all(connection, models.Sensor)
-    }
     places.keyholders = _keyholders(connection, places)
     return places
 
 
-def _rooms(connection: Connection) -> dict[int, RoomPlace]:
+def _sensors(connection: Connection) -> dict[tuple[int, str], SensorPlace]:
+    bad = set(connection.scalars(_BAD))
+    found: dict[tuple[int, str], SensorPlace] = {}
+    taken: set[tuple[int, str]] = set()
+    for row in sorted(_all(connection, models.Sensor), key=lambda row: int(row.id)):
+        what = (row.room_id, row.quantity)
+        counts = row.id not in bad and what not in taken
+        if counts and row.quantity in ONE_AT_A_TIME:
+            taken.add(what)
+        place = SensorPlace(row.id, row.room_id, row.quantity, counts)
+        found[row.device_id, row.slug] = place
+    return found
+
+
+def learned(connection: Connection) -> dict[int, Calibration]:
+    """The calibration in force, by room id; a damaged one is none."""
+    newest = select(func.max(_CALIBRATION.c.id)).group_by(_CALIBRATION.c.room_id)
+    query = select(_CALIBRATION).where(_CALIBRATION.c.id.in_(newest))
+    found = {}
+    for row in connection.execute(query):
+        with suppress(ValueError):
+            found[row.room_id] = Calibration.from_json(row.state)
+    return found
+
+
+def _rooms(
+    connection: Connection,
+    sensors: Iterable[SensorPlace],
+    taught: Mapping[int, Calibration],
+) -> dict[int, RoomPlace]:
     seen: defaultdict[int, set[Sensor]] = defaultdict(lambda: {Sensor.BADGE})
-    for row in _all(connection, models.Sensor):
-        if row.quantity in _SENSED:
-            seen[row.room_id].add(_SENSED[row.quantity])
-    return {row.id: _room(row, frozenset(seen[row.id])) for row in _all(connection, models.Room)}
+    for sensor in sensors:
+        if sensor.quantity in _SENSED and sensor.counts:
+            seen[sensor.room_id].add(_SENSED[sensor.quantity])
+    return {
+        row.id: _room(row, frozenset(seen[row.id]), taught.get(row.id, Calibration()))
+        for row in _all(connection, models.Room)
+    }
 
 
-def _room(row: Row[Any], sensors: frozenset[Sensor]) -> RoomPlace:
-    model = RoomModel(capacity=row.capacity, volume_m3=row.volume_m3, sensors=sensors)
-    return RoomPlace(row.id, row.slug, row.site_id, row.capacity, row.reserve, model)
+def _room(row: Row[Any], sensors: frozenset[Sensor], taught: Calibration) -> RoomPlace:
+    priors = RoomModel(capacity=row.capacity, volume_m3=row.volume_m3, sensors=sensors)
+    model = calibrated(priors, taught)
+    return RoomPlace(row.id, row.slug, row.site_id, row.capacity, row.reserve, model, priors)
 
 
 def _add_doors(connection: Connection, places: Places) -> None:

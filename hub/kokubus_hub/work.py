@@ -25,7 +25,7 @@ from kokubus_hub.calendars.polling import Poller, polling
 from kokubus_hub.delivery import Delivery
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
-from kokubus_hub.occupancy import history, replay
+from kokubus_hub.occupancy import calibrating, history, replay, sensors
 from kokubus_hub.people import passes
 from kokubus_hub.policies import HOUR_MS, Known
 from kokubus_hub.publisher import Publisher
@@ -125,6 +125,8 @@ class Work:
             Step("bookings", self._repair_bookings, 30_000),
             Step("replay", self._replay, 1_000),
             Step("linger", self._linger, 30_000),
+            Step("sensors", lambda now: sensors.look(engine, now), 300_000),
+            Step("teach", lambda now: calibrating.teach(engine, now), 60_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watch.look, 5_000),
             Step("travel", travel.Travel(engine, settings.car_speed_kmh).look, 2_000),

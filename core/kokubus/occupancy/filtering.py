@@ -163,10 +163,14 @@ def _sensed_indirectly(
 
 def _counted(model: RoomModel, belief: Belief, before: Vector, label: HeadCount) -> Belief:
     """Who has looked is believed, even against everything that was believed before."""
-    known = (1.0 - MISJUDGED) * before + MISJUDGED / before.size
-    p = known * label_likelihood(model, label)
+    p = doubting(before) * label_likelihood(model, label)
     now = _swayed(belief, label.at, Sensor.LABEL, before, p)
     return now._replace(drift=0, floor_until=now.floor_until if label.people else None)
+
+
+def doubting(p: Vector) -> Vector:
+    """The counts if the belief may be all wrong: then each is as good as any. Its own adjoint."""
+    return np.asarray((1.0 - MISJUDGED) * p + MISJUDGED * p.mean())
 
 
 def _closed(_model: RoomModel, belief: Belief, before: Vector, reset: ClosingReset) -> Belief:

@@ -69,8 +69,10 @@ def through(model: RoomModel, belief: Belief, hours: Timetable, at: Instant) -> 
     """
     for turn in hours.between(belief.at, at):
         belief = predict(model, belief, turn.at, hours.open_at(belief.at))
-        if turn.reset:
-            belief = _reset(model, belief)
+        if turn.reset and resets(belief):
+            belief = update(model, belief, ClosingReset(belief.at), open_=False)
+        elif turn.reset:
+            belief = belief._replace(drift=0)
     return predict(model, belief, at, hours.open_at(belief.at))
 
 
@@ -83,13 +85,8 @@ def fold(model: RoomModel, belief: Belief, hours: Timetable, evidence: Evidence)
     return update(model, belief, evidence, hours.open_at(belief.at))
 
 
-def _reset(model: RoomModel, belief: Belief) -> Belief:
-    if _anchored(belief):
-        return belief._replace(drift=0)
-    return update(model, belief, ClosingReset(belief.at), open_=False)
-
-
-def _anchored(belief: Belief) -> bool:
+def resets(belief: Belief) -> bool:
+    """Whether the clock alone may empty a room: no sensor in it was heard of lately."""
     heard = [belief.pir[0]] if belief.pir else []
     heard += [belief.co2[-1][0]] if belief.co2 else []
-    return any(belief.at - at <= ANCHORED_MS for at in heard)
+    return not any(belief.at - at <= ANCHORED_MS for at in heard)

@@ -37,7 +37,16 @@ from kokubus_hub.models.house import (
     Setting,
     SignInLink,
 )
-from kokubus_hub.models.occupancy import Belief, BeliefSnapshot, Estimate, Presence, Reading
+from kokubus_hub.models.occupancy import (
+    Belief,
+    BeliefSnapshot,
+    Calibration,
+    Estimate,
+    HeadCount,
+    Presence,
+    Reading,
+    SensorFault,
+)
 from kokubus_hub.models.places import (
     Closure,
     Device,
@@ -75,6 +84,7 @@ __all__ = [
     "BookingHolder",
     "Boot",
     "CalendarLink",
+    "Calibration",
     "Change",
     "Claim",
     "Closure",
@@ -94,6 +104,7 @@ __all__ = [
     "Estimate",
     "Feed",
     "GuestPass",
+    "HeadCount",
     "History",
     "HookSeen",
     "Keyholder",
@@ -114,6 +125,7 @@ __all__ = [
     "ReportBlock",
     "Room",
     "Sensor",
+    "SensorFault",
     "Session",
     "Setting",
     "SignInLink",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kokubus_hub.models.base import At, Base, Json, Key, to, untimed
@@ -87,3 +87,51 @@ class Estimate(Base):
     capacity: Mapped[int]
     drift: Mapped[bool]
     weights: Mapped[Json]
+
+
+class HeadCount(Base):
+    """Somebody looked and said how many people are in a room: evidence like a sensor's.
+
+    ``operator_id`` is who said so, ``recorded_at`` when; ``at`` is when they looked.
+    """
+
+    __tablename__ = "head_count"
+    __table_args__ = (Index(None, "room_id", "at"),)
+    id: Mapped[Key]
+    room_id: Mapped[int] = mapped_column(to("room"))
+    at: Mapped[At]
+    people: Mapped[int]
+    operator_id: Mapped[int] = mapped_column(to("operator"))
+    recorded_at: Mapped[At]
+
+
+class SensorFault(Base):
+    """A sensor was left out from ``found_at`` to ``cleared_at`` (None: still is).
+
+    ``kind`` is a `kokubus.occupancy.health.Fault`; ``alarm_id`` the alarm that says so.
+    """
+
+    __tablename__ = "sensor_fault"
+    __table_args__ = (Index(None, "sensor_id", "found_at"),)
+    id: Mapped[Key]
+    sensor_id: Mapped[int] = mapped_column(to("sensor"))
+    kind: Mapped[str] = mapped_column(String(16))
+    found_at: Mapped[At]
+    cleared_at: Mapped[At | None]
+    alarm_id: Mapped[int | None] = mapped_column(to("alarm"))
+
+
+class Calibration(Base):
+    """What a room has taught the filter: in force from ``at`` until the next ``version``.
+
+    ``state`` is a `kokubus.occupancy.calibration.Calibration`, from which the parameters
+    follow; rows are never changed, so that a past belief can be rebuilt with what was known.
+    """
+
+    __tablename__ = "calibration"
+    __table_args__ = (UniqueConstraint("room_id", "version"),)
+    id: Mapped[Key]
+    room_id: Mapped[int] = mapped_column(to("room"))
+    version: Mapped[int]
+    at: Mapped[At]
+    state: Mapped[str]

@@ -14,17 +14,17 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Co2, Evidence, Pir, fold, initial, wants
+from kokubus.occupancy import Belief, Evidence, fold, initial, wants
 from kokubus_hub import models
 from kokubus_hub.batch import Batch
 from kokubus_hub.counting import predicted
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
+from kokubus_hub.occupancy.evidence import order
 from kokubus_hub.places import Places, RoomPlace
 from kokubus_hub.spools import SpoolMovedError
 
 SNAPSHOT_EVERY_MS = 60_000
-_RANK = {Pir: 1, Co2: 2}
 LONG_MS = 86_400_000
 """A silence longer than this is shortened to what a belief can remember (`predicted`)."""
 
@@ -59,11 +59,6 @@ def _keep(dialect_insert: Any) -> Any:
 
 _BEGIN = {"sqlite": _begin(sqlite.insert), "postgresql": _begin(postgresql.insert)}
 _KEEP = {"sqlite": _keep(sqlite.insert), "postgresql": _keep(postgresql.insert)}
-
-
-def order(evidence: Evidence) -> tuple[Instant, int]:
-    """In which order evidence is folded, live and in a replay: passages, motion, then the air."""
-    return evidence.at, _RANK.get(type(evidence), 0)
 
 
 def folded(known: Places, place: RoomPlace, belief: Belief, evidence: Evidence) -> Belief:

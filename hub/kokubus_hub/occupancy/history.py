@@ -65,6 +65,17 @@ def write(
         insert_rows(connection, _ESTIMATE, found)
 
 
+def replace(
+    connection: Connection, room: int, since: Instant, upto: Instant, found: list[EstimateRow]
+) -> None:
+    """Put estimates in the place of those from ``since`` to before ``upto``, and only those."""
+    gone = delete(_ESTIMATE).where(
+        _ESTIMATE.c.room_id == room, _ESTIMATE.c.at >= since, _ESTIMATE.c.at < upto
+    )
+    connection.execute(gone)
+    insert_rows(connection, _ESTIMATE, found)
+
+
 def _is_past(connection: Connection, room: int, since: Instant) -> bool:
     later = select(_ESTIMATE.c.id).where(_ESTIMATE.c.room_id == room, _ESTIMATE.c.at >= since)
     return connection.execute(later.limit(1)).first() is not None

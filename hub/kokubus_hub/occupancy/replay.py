@@ -6,35 +6,23 @@ that enters the history alone, since a belief forgets faster than it could still
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from kokubus.messages import Instant, Side
-from kokubus.occupancy import (
-    Belief,
-    Evidence,
-    Passage,
-    RoomModel,
-    Sensor,
-    initial,
-    wants,
-)
+from kokubus.messages import Instant
+from kokubus.occupancy import Belief, RoomModel, initial, wants
 from kokubus_hub import models, places
 from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
-from kokubus_hub.occupancy.fold import folded, order
-from kokubus_hub.occupancy.sensed import TELLING, evidence_of
+from kokubus_hub.occupancy.evidence import Span, of_room
+from kokubus_hub.occupancy.fold import folded
 from kokubus_hub.places import Places, RoomPlace
 
 WINDOW_MS = 30 * 60_000
-Span: TypeAlias = tuple[Instant, Instant]
-"""After the first and until the second."""
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
-_PASSAGE, _READING, _SENSOR = table(models.Passage), table(models.Reading), table(models.Sensor)
 
 
 def dirty_rooms(connection: Connection) -> list[int]:
@@ -112,7 +100,7 @@ def _folded(
     connection: Connection, known: Places, room: RoomPlace, start: Belief | None, span: Span
 ) -> Belief | None:
     """``start`` with all evidence of the span in it; without one, the room was new."""
-    found = sorted(_evidence(connection, known, room, span), key=order)
+    found = of_room(connection, known, room, span)
     belief = start or (initial(room.model, found[0].at) if found else None)
     if belief is None:
         return None
@@ -123,38 +111,3 @@ def _folded(
             belief = folded(known, room, belief, evidence)
     history.write(connection, room.id, since, belief.at, estimates)
     return belief
-
-
-def _evidence(
-    connection: Connection, known: Places, room: RoomPlace, span: Span
-) -> Iterator[Evidence]:
-    after, until = span
-    doors = [d.id for d in known.doors.values() if room.id in (d.room_id, d.from_room_id)]
-    passages = (
-        select(_PASSAGE)
-        .where(_PASSAGE.c.door_id.in_(doors), _PASSAGE.c.at > after, _PASSAGE.c.at <= until)
-        .order_by(_PASSAGE.c.id)
-    )
-    for row in connection.execute(passages):
-        if (passage := _passage(known, room, row)) is not None:
-            yield passage
-    readings = (
-        select(_SENSOR.c.quantity, _READING.c.at, _READING.c.value)
-        .join_from(_READING, _SENSOR)
-        .where(_SENSOR.c.room_id == room.id, _READING.c.at > after, _READING.c.at <= until)
-        .where(_SENSOR.c.quantity.in_(TELLING))
-        .order_by(_READING.c.id)
-    )
-    for quantity, at, value in connection.execute(readings):
-        if (said := evidence_of(quantity, at, value)) is not None:
-            yield said
-
-
-def _passage(known: Places, room: RoomPlace, row: Row[Any]) -> Passage | None:
-    """The passage as the listener folded it; one whose side only its tap can tell was not."""
-    if row.tap is not None and row.side is None:
-        return None
-    door = known.doors[known.door_slugs[row.door_id]]
-    sensor = Sensor.CONTACT if row.tap is None else Sensor.BADGE
-    side = Side(row.side) if row.side else None
-    return next(Passage(row.at, sensor, way) for place, way in door.ways(side) if place == room.id)

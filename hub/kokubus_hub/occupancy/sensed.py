@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kokubus.messages import Instant, Side
-from kokubus.occupancy import Co2, Evidence, Passage, Pir, Sensor
+from kokubus.occupancy import Co2, Evidence, Indirect, Passage, Pir, Sensor
 
-TELLING = ("beam", "co2", "pir")
+_INDIRECT = {"light": Sensor.LIGHT, "sound": Sensor.SOUND}
+TELLING = ("beam", "co2", "pir", *_INDIRECT)
 """The quantities that are evidence."""
 
 
@@ -18,4 +19,6 @@ def evidence_of(quantity: str, at: Instant, value: float) -> Evidence | None:
             return Pir(at, fired=value > 0)
         case "beam" if value:
             return Passage(at, Sensor.BEAM, Side.IN if value > 0 else Side.OUT)
+        case "light" | "sound":
+            return Indirect(at, _INDIRECT[quantity], value)
     return None

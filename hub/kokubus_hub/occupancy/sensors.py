@@ -1,0 +1,113 @@
+"""Sensors that cannot be believed are left out of the count, and said so: alarm and page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, case, func, insert, or_, select, update
+
+from kokubus.messages import Instant
+from kokubus.occupancy.health import HOUR_MS, POSSIBLE, STUCK_MS, Fault, Lately, judge
+from kokubus_hub import changes, models
+from kokubus_hub.database import reading, writing
+from kokubus_hub.models import table
+
+WEEK_MS = 7 * 24 * HOUR_MS
+ALARM = "sensor_faulty"
+
+_SENSOR, _READING, _DEVICE = table(models.Sensor), table(models.Reading), table(models.Device)
+_FAULT, _ALARM = table(models.SensorFault), table(models.Alarm)
+_PASSAGE, _DOOR = table(models.Passage), table(models.Door)
+_SENSORS = (
+    select(_SENSOR, _DEVICE.c.online)
+    .outerjoin(_DEVICE, _DEVICE.c.id == _SENSOR.c.device_id)
+    .where(_SENSOR.c.quantity.in_(POSSIBLE))
+    .order_by(_SENSOR.c.id)
+)
+_STANDING = select(_FAULT).where(_FAULT.c.cleared_at.is_(None))
+
+
+def look(engine: Engine, now: Instant) -> None:
+    """Judge every sensor; raise what is new, clear what is over."""
+    with reading(engine) as connection:
+        standing = {row.sensor_id: row for row in connection.execute(_STANDING)}
+        found = [(row, _judged(connection, row, now)) for row in connection.execute(_SENSORS)]
+    for sensor, fault in found:
+        known = standing.get(sensor.id)
+        if (known.kind if known else None) != fault:
+            with writing(engine) as connection:
+                _settle(connection, sensor, known, fault, now)
+
+
+def lately(connection: Connection, sensor: Any, now: Instant) -> Lately:
+    """What a row of sensors has said in the last hour, half day and week."""
+    low, high = POSSIBLE[sensor.quantity]
+    at, value = _READING.c.at, _READING.c.value
+    hour, half_day = at > now - HOUR_MS, at > now - STUCK_MS
+    wrong = or_(value < low, value > high)
+    query = select(
+        func.max(at).label("last_at"),
+        func.count(case((hour, 1))).label("hour_count"),
+        func.count(case((and_(hour, wrong), 1))).label("hour_wrong"),
+        func.min(case((half_day, value))).label("low"),
+        func.max(case((half_day, value))).label("high"),
+        func.count(case((half_day, 1))).label("heard"),
+        func.min(case((half_day, at))).label("since"),
+        func.min(value).label("week_low"),
+        func.max(value).label("week_high"),
+        func.min(at).label("week_since"),
+    ).where(_READING.c.sensor_id == sensor.id, at > now - WEEK_MS, at <= now)
+    row = connection.execute(query).one()
+    return Lately(
+        quantity=sensor.quantity,
+        last_at=row.last_at,
+        hour_count=row.hour_count,
+        hour_wrong=row.hour_wrong,
+        low=row.low or 0.0,
+        high=row.high or 0.0,
+        count=row.heard,
+        span_ms=row.last_at - row.since if row.since else 0,
+        week_low=row.week_low or 0.0,
+        week_high=row.week_high or 0.0,
+        week_span_ms=row.last_at - row.week_since if row.week_since else 0,
+        passages=_passages(connection, sensor.room_id, now),
+    )
+
+
+def _judged(connection: Connection, sensor: Any, now: Instant) -> Fault | None:
+    """Silence is its device's trouble while that is away, and no fault before the first word."""
+    said = lately(connection, sensor, now)
+    fault = judge(said, now)
+    if fault is Fault.SILENT and (sensor.online is False or not _ever(connection, sensor.id)):
+        return None
+    return fault
+
+
+def _ever(connection: Connection, sensor: int) -> bool:
+    said = select(_READING.c.id).where(_READING.c.sensor_id == sensor).limit(1)
+    return connection.execute(said).first() is not None
+
+
+def _passages(connection: Connection, room: int, now: Instant) -> int:
+    through = or_(_DOOR.c.room_id == room, _DOOR.c.from_room_id == room)
+    doors = select(_DOOR.c.id).where(through)
+    query = select(func.count()).where(_PASSAGE.c.door_id.in_(doors), _PASSAGE.c.at > now - WEEK_MS)
+    return int(connection.execute(query).scalar_one())
+
+
+def _settle(
+    connection: Connection, sensor: Any, known: Any, fault: Fault | None, now: Instant
+) -> None:
+    """Who listens reads the places anew, since what counts has changed."""
+    if known is not None:
+        over = update(_FAULT).where(_FAULT.c.id == known.id, _FAULT.c.cleared_at.is_(None))
+        connection.execute(over.values(cleared_at=now))
+        gone = update(_ALARM).where(_ALARM.c.id == known.alarm_id, _ALARM.c.cleared_at.is_(None))
+        connection.execute(gone.values(cleared_at=now))
+    if fault is not None:
+        row = {"kind": ALARM, "site_id": sensor.site_id, "device_id": sensor.device_id, "at": now}
+        row["detail"] = {"sensor": sensor.slug, "fault": str(fault)}
+        raised = connection.execute(insert(_ALARM).values(row).returning(_ALARM.c.id)).scalar_one()
+        found = {"sensor_id": sensor.id, "kind": str(fault), "found_at": now, "alarm_id": raised}
+        connection.execute(insert(_FAULT).values(found))
+    changes.record(connection, now, f"sensor:{sensor.slug}", sensor.site_id)

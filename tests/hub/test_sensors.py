@@ -1,0 +1,102 @@
+"""Bad sensors are found, left out of the count, said so, and listened to again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from tests.hub.intake_world import CO2, HALL, HOUR_MS, NOW, PIR, World, world
+
+from kokubus_hub import database, models, places
+from kokubus_hub.models import table
+from kokubus_hub.occupancy import sensors
+
+MINUTE_MS = 60_000
+ALARM, READING = table(models.Alarm), table(models.Reading)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as made:
+        made.set(models.Device, "dorf-1", online=True)
+        yield made
+
+
+def say(hub: World, sensor: int, values: list[float], until: int = NOW) -> None:
+    """One value a minute, the last of them at ``until``."""
+    rows = [
+        {"sensor_id": sensor, "at": until - age * MINUTE_MS, "value": value}
+        for age, value in enumerate(reversed(values))
+    ]
+    with database.writing(hub.engine) as connection:
+        connection.execute(insert(READING), rows)
+
+
+def standing(hub: World) -> list[tuple[str, dict[str, Any]]]:
+    found = [row for row in hub.rows(models.Alarm) if row["cleared_at"] is None]
+    return [(row["kind"], row["detail"]) for row in found]
+
+
+def counts(hub: World, slug: str) -> bool:
+    with database.reading(hub.engine) as connection:
+        return places.current(connection, None).sensors[1, slug].counts
+
+
+def test_a_stuck_sensor_is_left_out_said_so_and_heard_again(hub: World) -> None:
+    say(hub, 1, [640.0] * 721)
+    sensors.look(hub.engine, NOW)
+    assert standing(hub) == [("sensor_faulty", {"sensor": CO2, "fault": "stuck"})]
+    assert not counts(hub, CO2)
+    hub.take(hub.device.read(CO2, 640.0, NOW + 1_000))
+    assert hub.rows(models.Belief) == []
+    assert len(hub.rows(models.Reading)) == 722, "what it says is kept all the same"
+    say(hub, 1, [500.0, 700.0] * 30, NOW + 2 * HOUR_MS)
+    sensors.look(hub.engine, NOW + 2 * HOUR_MS)
+    assert standing(hub) == []
+    assert counts(hub, CO2)
+    hub.now = NOW + 2 * HOUR_MS + MINUTE_MS
+    hub.take(hub.device.read(CO2, 640.0, hub.now))
+    assert len(hub.rows(models.Belief)) == 1
+
+
+def test_looking_again_raises_nothing_again(hub: World) -> None:
+    say(hub, 1, [20.0] * 60)
+    for minutes in range(3):
+        sensors.look(hub.engine, NOW + minutes * MINUTE_MS)
+    assert standing(hub) == [("sensor_faulty", {"sensor": CO2, "fault": "out_of_range"})]
+    assert len(hub.rows(models.SensorFault)) == 1
+
+
+def test_an_unplugged_sensor_is_silent_but_not_while_its_device_is_away(hub: World) -> None:
+    say(hub, 2, [0.0, 1.0] * 10, NOW - HOUR_MS)
+    hub.set(models.Device, "dorf-1", online=False)
+    sensors.look(hub.engine, NOW)
+    assert standing(hub) == []
+    hub.set(models.Device, "dorf-1", online=True)
+    sensors.look(hub.engine, NOW)
+    assert standing(hub) == [("sensor_faulty", {"sensor": PIR, "fault": "silent"})]
+
+
+def test_a_sensor_that_never_spoke_is_no_fault(hub: World) -> None:
+    sensors.look(hub.engine, NOW)
+    assert hub.rows(models.SensorFault) == []
+
+
+def test_a_fault_that_becomes_another_is_said_anew(hub: World) -> None:
+    say(hub, 1, [640.0] * 721)
+    sensors.look(hub.engine, NOW)
+    sensors.look(hub.engine, NOW + HOUR_MS)
+    assert standing(hub) == [("sensor_faulty", {"sensor": CO2, "fault": "silent"})]
+    assert [row["kind"] for row in hub.rows(models.SensorFault)] == ["stuck", "silent"]
+
+
+def test_of_two_sensors_of_the_same_air_the_other_steps_in(hub: World) -> None:
+    row = {"site_id": 1, "room_id": HALL, "device_id": 1, "slug": "dorf-co2-b", "quantity": "co2"}
+    hub.add(models.Sensor, **row)
+    assert (counts(hub, CO2), counts(hub, "dorf-co2-b")) == (True, False)
+    say(hub, 1, [640.0] * 721)
+    sensors.look(hub.engine, NOW)
+    assert (counts(hub, CO2), counts(hub, "dorf-co2-b")) == (False, True)
