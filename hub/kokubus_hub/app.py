@@ -43,6 +43,7 @@ from kokubus_hub.settings import Settings
 from kokubus_hub.sign_in import views as sign_in
 from kokubus_hub.sites import closure_views as closures
 from kokubus_hub.sites import views as sites
+from kokubus_hub.today import views as today
 
 SHUTDOWN_S = 2
 ABOUT = """Sites, doors, people, bookings and events of a KoKubus network.
@@ -157,6 +158,7 @@ def _mount(app: FastAPI) -> None:
     app.include_router(reports.pages)
     app.include_router(sign_in.router)
     app.include_router(guests.router)
+    app.include_router(today.router)
     app.include_router(_own)
     app.mount("/static", Static(), name="static")
 
