@@ -62,7 +62,7 @@ from kokubus.happenings import (
 )
 from kokubus.messages import By, CodeOutcome
 
-__all__ = ["Door", "DoorSpec", "next_wake", "react"]
+__all__ = ["Door", "DoorSpec", "anew", "next_wake", "react"]
 
 
 def react(door: Door, happening: Happening, now: Now) -> Reaction:
@@ -81,6 +81,12 @@ def next_wake(door: Door) -> int | None:
     if door.held_from is not None and not (door.held or door.free):
         times.append(door.held_from)
     return min(times, default=None)
+
+
+def anew(door: Door) -> Door:
+    """What a door keeps when it could not be followed any further; it is to be locked."""
+    kept = Door(door.spec, door.policy, door.taps, open=door.open)
+    return replace(kept, reads=door.reads, tampered=door.tampered, attempts=door.attempts)
 
 
 @singledispatch

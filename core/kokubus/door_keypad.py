@@ -33,7 +33,10 @@ def wrong(door: Door, now: Now) -> Reaction:
 
 
 def listen_again(door: Door, now: Now) -> Reaction:
-    """A lockout that is over ends with its alarm."""
+    """A lockout that is over ends with its alarm, and so does one from before a restart."""
+    if door.spec.has_keypad and not door.keypad_told:
+        door = replace(door, keypad_told=True)
+        return door, [_alarm(door, now)]
     if not ended(door.attempts, now.mono):
         return door, []
     door = replace(door, attempts=released(door.attempts))

@@ -30,6 +30,7 @@ class DoorSpec:
     deadline_ms: int = 400
     exit_unlocks: bool = False
     has_contact: bool = True
+    has_keypad: bool = False
     reports_exit: bool = True
 
 
@@ -59,8 +60,9 @@ class Door:
 
     ``open`` None: not known yet; ``held`` once it was reported; ``taps`` are the last ones
     taken, so that none is taken twice; ``drawn_until`` the bolt's, ``lit_until`` the light's;
-    ``attempts`` what its keypad refused; ``reads`` whether badges can be read; ``leaving`` while a
-    PIR sees somebody who may want to go out; ``tampered`` None: not known yet.
+    ``attempts`` what its keypad refused, ``keypad_told`` once its first word went out;
+    ``reads`` whether badges can be read; ``leaving`` while a PIR sees somebody who may want to
+    go out; ``tampered`` None: not known yet.
     """
 
     spec: DoorSpec
@@ -79,6 +81,7 @@ class Door:
     reads: bool = True
     leaving: bool = False
     tampered: bool | None = None
+    keypad_told: bool = False
     attempts: Attempts = field(default_factory=Attempts)
 
 

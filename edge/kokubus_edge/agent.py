@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from kokubus import wire
-from kokubus.door import Door, DoorSpec, next_wake, react
+from kokubus.door import Door, DoorSpec, anew, next_wake, react
 from kokubus.downlinks import AccessDecided, Receipt, TimeTold, UnlockDoor
 from kokubus.happenings import (
     Act,
@@ -153,8 +153,8 @@ class Agent:
 
     def _alarmed(self, alarm: str, news: Iterable[Health], door: str | None = None) -> None:
         for health in news:
-            about = {"active": not health.ok, "detail": health.problem, "door": door}
-            self._say(DeviceAlarmed, alarm=alarm, **about)
+            active, detail = not health.ok, health.problem
+            self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail, door=door)
 
     def _happened(self, happening: Any) -> None:
         """Something at one door, or at all of them."""
@@ -169,7 +169,7 @@ class Agent:
             after, acts = react(door, happening, self._now())
         except Exception:
             log.exception("door_failed", door=door.spec.id, happening=type(happening).__name__)
-            after, acts = Door(door.spec, door.policy, door.taps, open=door.open), [Lock()]
+            after, acts = anew(door), [Lock()]
         self._doors[door.spec.id] = after
         for act in acts:
             self._perform(door.spec.id, act)
@@ -278,10 +278,9 @@ class Agent:
 
     def _sent(self, kind: str, payload: bytes) -> bool:
         """Whether the network has taken it; a fact that it fails on is kept like any other."""
+        topic = wire.up_topic(self._device, kind)
         try:
-            return len(payload) <= wire.UPLINK_LIMIT and self._hands.link.send(
-                wire.up_topic(self._device, kind), payload
-            )
+            return len(payload) <= wire.UPLINK_LIMIT and self._hands.link.send(topic, payload)
         except Exception:
             log.exception("send_failed", kind=kind)
             return False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.play import LOCKDOWN, Play, answer, drawn, kinds, lit, policy, seen, sent
+from tests.core.play import LOCKDOWN, SPEC, Play, answer, drawn, kinds, lit, policy, seen, sent
 
 from kokubus import attempts as a
 from kokubus import messages as m
 from kokubus.attempts import Attempts
-from kokubus.door import next_wake
+from kokubus.credential import NUMBER, PIN, Credential
+from kokubus.door import anew, next_wake
+from kokubus.enrolment import NotEnrollableError, enrollable
 from kokubus.happenings import (
     CodeEntered,
     CodeJudged,
@@ -210,3 +214,42 @@ def test_wrong_codes_count_like_wrong_pins() -> None:
     acts = play(CODE)
     assert not any(isinstance(act, Judge) for act in acts)
     assert [one.outcome for one in sent(acts)] == ["locked_out"]
+
+
+def test_a_lockout_from_before_a_restart_is_cleared_once() -> None:
+    play = Play(replace(SPEC, has_keypad=True))
+    play(Ticked())
+    play(Ticked(), after=1_000)
+    alarms = sent(play.all, m.DeviceAlarmed)
+    assert [(one.alarm, one.active) for one in alarms] == [("keypad_locked", False)]
+
+
+def test_a_door_that_begins_anew_keeps_its_lockout() -> None:
+    play = Play(rules=policy(), linked=False)
+    locked_out(play)
+    assert anew(play.door).attempts == play.door.attempts
+
+
+@pytest.mark.parametrize("pin", ["471108", "4711082", "4711080815", "112358"])
+def test_a_pin_can_be_given(pin: str) -> None:
+    enrollable(Credential(PIN, pin))
+
+
+@pytest.mark.parametrize(
+    "pin",
+    ["", "4711", "47110", "47110815", "4711081547110", "471 08", "47110A", "111111", "121212",
+     "123456", "987654", "890123"],
+)  # fmt: skip
+def test_what_is_no_pin_or_guessed_at_once_cannot(pin: str) -> None:
+    with pytest.raises(NotEnrollableError) as refused:
+        enrollable(Credential(PIN, pin))
+    assert not pin or pin not in str(refused.value)
+
+
+@pytest.mark.parametrize(("number", "fits"), [("034A5B", True), ("1E034A5B", True), ("1E", False)])
+def test_a_readers_number_can_be_given(number: str, *, fits: bool) -> None:
+    if fits:
+        enrollable(Credential(NUMBER, number))
+    else:
+        with pytest.raises(NotEnrollableError):
+            enrollable(Credential(NUMBER, number))

@@ -161,3 +161,21 @@ def test_what_is_not_there_is_said_so(api: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize("number", ["-1", str(2**70), "x"])
 def test_a_number_no_badge_can_have_is_refused(api: httpx.Client, number: str) -> None:
     assert api.get(f"/api/v1/badges/{number}").status_code == 422
+
+
+@pytest.mark.parametrize(("tech", "number"), [("pin", "4711082"), ("number", "034a5b")])
+def test_a_pin_and_a_readers_number_are_looked_up_as_they_are_typed(
+    world: World, api: httpx.Client, tech: str, number: str
+) -> None:
+    made = enrol(api, number, tech=tech, label="17")
+    assert (made.status_code, made.json()["tech"]) == (201, tech)
+    [row] = rows(world.engine, models.Badge)
+    assert row["lookup"] == world.keyring.lookup(Credential(tech, number.upper()).text)
+    assert number not in made.text
+
+
+@pytest.mark.parametrize("pin", ["12345678", "123456", "471", "47110x"])
+def test_what_is_no_pin_is_refused_and_not_quoted(api: httpx.Client, pin: str) -> None:
+    answer = enrol(api, pin, tech="pin")
+    assert answer.status_code == 422
+    assert pin not in answer.text

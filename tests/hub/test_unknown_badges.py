@@ -148,3 +148,23 @@ def test_a_printed_number_never_tells_the_uid(api: httpx.Client, label: str) -> 
 @pytest.mark.parametrize("label", ["505627995", "0505627995", "1531257630"])
 def test_nor_as_the_decimal_number_that_some_readers_show(api: httpx.Client, label: str) -> None:
     assert enrol(api, "1E23455B", label=label).status_code == 422
+
+
+def test_a_readers_number_is_claimed_as_what_it_is(world: World, api: httpx.Client) -> None:
+    """A Wiegand reader's four bytes are no UID: the badge opens there, and another's UID not."""
+    text = Credential("number", "1E034A5B").text
+    world.insert(
+        models.UnknownBadge,
+        lookup=world.keyring.lookup(text),
+        sealed_uid=world.keyring.seal(text, "badge"),
+        door_id=1,
+        first_at=1,
+        last_at=1,
+        taps=1,
+    )
+    [waiting] = api.get("/api/v1/unknown-badges").json()
+    assert waiting["enrollable"]
+    answer = api.post(
+        f"/api/v1/unknown-badges/{waiting['id']}/claim", json={"member": add(api)["id"]}
+    )
+    assert (answer.status_code, answer.json()["tech"]) == (201, "number")

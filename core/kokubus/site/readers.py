@@ -41,6 +41,11 @@ class Mfrc522(Shape):
     reset: Pin = 25
     driver: Literal["package", "spidev"] = "package"
 
+    @property
+    def is_keypad(self) -> bool:
+        """Whether numbers can be typed there."""
+        return False
+
     def wires(self) -> Iterator[tuple[str, int]]:
         """(key, pin) of all that is connected, but for the SPI bus."""
         yield "reset", self.reset
@@ -61,6 +66,11 @@ class Wiegand(Shape):
     order: Literal["first", "last"] = "first"
     whole_uid: bool = False
     pin_length: PinLength | None = None
+
+    @property
+    def is_keypad(self) -> bool:
+        """Whether numbers can be typed there; a reader without keys sends none."""
+        return True
 
     def wires(self) -> Iterator[tuple[str, int]]:
         """(key, pin) of all that is connected."""
@@ -86,6 +96,11 @@ class Hid(Shape):
     whole_uid: bool = False
     layout: Literal["us", "de", "fr"] = "us"
     pin_length: PinLength | None = None
+
+    @property
+    def is_keypad(self) -> bool:
+        """Whether numbers can be typed there."""
+        return self.types == "pins"
 
     def wires(self) -> Iterator[tuple[str, int]]:
         """None of the header's."""

@@ -209,6 +209,7 @@ class Door(Shape):
             deadline_ms=self.deadline_ms,
             exit_unlocks=self.exit_unlocks,
             has_contact=self.pins.contact is not None,
+            has_keypad=any(reader.is_keypad for reader in self.reader),
             reports_exit=self.pins.exit is not None or self.reads_both_sides,
         )
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from kokubus.credential import UID, Credential
+from kokubus.credential import Credential
 from kokubus.enrolment import NotEnrollableError, enrollable
 from kokubus.messages import Instant
 from kokubus_hub import models
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
-from kokubus_hub.people.members import enrol, number_of
+from kokubus_hub.people.members import credential_of, enrol, opened
 from kokubus_hub.problems import not_found
 
 _UNKNOWN, _DOOR, _SITE = (
@@ -69,8 +69,9 @@ def claim(
     row = connection.execute(_ALL.where(_UNKNOWN.c.id == badge)).one_or_none()
     if row is None:
         raise not_found("unknown badge", badge)
-    uid = number_of(keyring, row.sealed_uid)
-    return enrol(connection, keyring, uid, member, {"label": label}, now)
+    held = opened(keyring, row.sealed_uid)
+    read = credential_of(held.tech, held.uid)
+    return enrol(connection, keyring, read, member, {"label": label}, now)
 
 
 def _one(row: Row[Any], keyring: Keyring) -> Unknown:
@@ -82,13 +83,13 @@ def _one(row: Row[Any], keyring: Keyring) -> Unknown:
         first_at=row.first_at,
         last_at=row.last_at,
         taps=row.taps,
-        enrollable=_enrollable(number_of(keyring, row.sealed_uid)),
+        enrollable=_enrollable(opened(keyring, row.sealed_uid)),
     )
 
 
-def _enrollable(uid: str) -> bool:
+def _enrollable(credential: Credential) -> bool:
     try:
-        enrollable(Credential(UID, uid))
+        enrollable(credential)
     except NotEnrollableError:
         return False
     return True

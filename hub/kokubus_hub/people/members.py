@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from kokubus.credential import Credential
+from kokubus.credential import UID, Credential
+from kokubus.enrolment import NotEnrollableError, enrollable
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
 from kokubus_hub.imports import uid as uids
-from kokubus_hub.imports.uid import TECH
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 from kokubus_hub.people.slugs import new_slug
@@ -78,31 +78,38 @@ def change_member(
     return member_by_slug(connection, slug)
 
 
+def credential_of(tech: str, typed: str) -> Credential:
+    """What somebody typed in as a UID, a reader's number or a PIN; ProblemError 422."""
+    try:
+        if tech == UID:
+            return Credential(UID, uids.canonical(typed))
+        credential = Credential(tech, typed.strip().upper())
+        enrollable(credential)
+    except (ValueError, NotEnrollableError) as error:
+        raise ProblemError(422, f"{error}.") from error
+    return credential
+
+
 def enrol(
     connection: Connection,
     keyring: Keyring,
-    uid: str,
+    credential: Credential,
     member: str | None,
     values: Mapping[str, Any],
     now: Instant,
 ) -> Row[Any]:
-    """A new badge; the UID is sealed and forgotten.
+    """A new badge or PIN; its number is sealed and forgotten.
 
-    ProblemError 422 for a UID that cannot be one or is random, or that is printed on the badge;
-    409 if badge or number is known.
+    ProblemError 422 for one that is printed on the badge, 409 if badge or label is known.
     """
-    try:
-        number = uids.canonical(uid)
-    except ValueError as error:
-        raise ProblemError(422, f"{error}.") from error
-    _unlike(values.get("label"), number)
-    text = Credential(TECH, number).text
+    _unlike(values.get("label"), credential.uid)
+    text = credential.text
     holder = member_by_slug(connection, member).id if member else None
     lookup = keyring.lookup(text)
     known = connection.execute(select(_BADGE.c.id).where(_BADGE.c.lookup == lookup)).scalar()
     if known is not None:
         raise ProblemError(409, f"This badge is enrolled already, as number {known}.")
-    sealed = {"lookup": lookup, "sealed_uid": keyring.seal(text, "badge"), "tech": TECH}
+    sealed = {"lookup": lookup, "sealed_uid": keyring.seal(text, "badge"), "tech": credential.tech}
     made = insert(_BADGE).values(member_id=holder, status="active", **sealed, **values)
     _unique(connection, made, "Another badge has this printed number.")
     connection.execute(delete(_UNKNOWN).where(_UNKNOWN.c.lookup == lookup))
@@ -114,7 +121,7 @@ def replace_badge(
     connection: Connection,
     keyring: Keyring,
     badge: int,
-    uid: str,
+    credential: Credential,
     values: Mapping[str, Any],
     now: Instant,
 ) -> Row[Any]:
@@ -127,7 +134,7 @@ def replace_badge(
     if held.member is None or held.status == "replaced":
         raise ProblemError(409, "Nobody holds this badge any more; enrol the new one by itself.")
     over = {"override_lockdown": held.override_lockdown, "start": held.start, "end": held.end}
-    made = enrol(connection, keyring, uid, held.member, over | dict(values), now)
+    made = enrol(connection, keyring, credential, held.member, over | dict(values), now)
     gone = update(_BADGE).where(_BADGE.c.id == badge).values(status="replaced")
     connection.execute(gone)
     keys = update(_KEYHOLDER).where(_KEYHOLDER.c.badge_id == badge).values(badge_id=made.id)
@@ -138,9 +145,11 @@ def replace_badge(
 def _unlike(label: str | None, uid: str) -> None:
     """A printed number that is the UID would tell everybody who sees the badge how to copy it."""
     plain = "".join(filter(str.isalnum, (label or "").upper())).removeprefix("0X")
-    raw = bytes.fromhex(uid)
-    forms = {uid, raw[::-1].hex().upper()}
-    forms |= {str(int.from_bytes(raw, order)) for order in ("big", "little")}
+    forms = {uid}
+    if len(uid) % 2 == 0:  # a PIN may have an odd number of digits
+        raw = bytes.fromhex(uid)
+        forms |= {raw[::-1].hex().upper()}
+        forms |= {str(int.from_bytes(raw, order)) for order in ("big", "little")}
     if plain and (plain in forms or plain.lstrip("0") in forms):
         raise ProblemError(
             422, "The printed number is the badge's own; give it one that does not tell its UID."
@@ -148,8 +157,14 @@ def _unlike(label: str | None, uid: str) -> None:
 
 
 def number_of(keyring: Keyring, sealed: bytes) -> str:
-    """The UID of a sealed ``tech|UID``, for comparing alone: it goes nowhere from here."""
-    return keyring.open(sealed, "badge").decode().partition("|")[2]
+    """The number of a sealed ``tech|UID``, likewise."""
+    return opened(keyring, sealed).uid
+
+
+def opened(keyring: Keyring, sealed: bytes) -> Credential:
+    """A sealed ``tech|UID``, for comparing alone: it goes nowhere from here."""
+    tech, _, uid = keyring.open(sealed, "badge").decode().partition("|")
+    return Credential(tech, uid)
 
 
 def change_badge(
@@ -158,7 +173,7 @@ def change_badge(
     """Block, hand over, relabel; ``member`` is a slug or None. ProblemError 404 or 409."""
     held = badge_by_id(connection, badge)
     given = dict(values)
-    if given.get("label") and held.tech == TECH:
+    if given.get("label") and held.tech == UID:
         _unlike(given["label"], number_of(keyring, held.sealed_uid))
     if "member" in given:
         slug = given.pop("member")

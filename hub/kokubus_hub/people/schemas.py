@@ -102,9 +102,14 @@ class BadgePage(BaseModel):
 
 
 class BadgeIn(BaseModel):
-    """A badge to enrol, by the UID a reader shows for it."""
+    """A badge to enrol, by the UID a reader shows for it.
+
+    ``tech`` ``number``: by the 6 or 8 hex digits a Wiegand or USB reader makes of it; ``pin``:
+    no badge, but 6 to 12 digits for a keypad, though not 8.
+    """
 
     uid: SecretStr = Field(max_length=64, examples=["04A3C6CAE26180"])
+    tech: Literal["mfrc522", "number", "pin"] = "mfrc522"
     member: str | None = Field(default=None, max_length=64)
     label: Label | None = None
     start: TimeIn | None = None

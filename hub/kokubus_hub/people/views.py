@@ -71,12 +71,12 @@ def all_badges(hub: HubOf, _who: Someone, after: Cursor = 0, limit: Limit = 100)
 @router.post("/badges", status_code=201, summary="Enrol a badge")
 def enrol(new: BadgeIn, hub: HubOf, _who: Someone) -> BadgeOut:
     """Its UID is sealed and cannot be read again. Random UIDs and known badges are refused."""
-    values = given(new, leave=frozenset({"uid", "member"}))
+    values = given(new, leave=frozenset({"uid", "tech", "member"}))
     _check_order(values)
-    uid = new.uid.get_secret_value()
+    read = members.credential_of(new.tech, new.uid.get_secret_value())
     with writing(hub.engine) as connection:
         return BadgeOut.of(
-            members.enrol(connection, hub.keyring, uid, new.member, values, hub.now())
+            members.enrol(connection, hub.keyring, read, new.member, values, hub.now())
         )
 
 
@@ -103,11 +103,11 @@ def replace(badge: RowId, new: BadgeIn, hub: HubOf, _who: Someone) -> BadgeOut:
     """Its holder gets the new one; the old one opens nothing any more, within a second."""
     if new.member is not None:
         raise ProblemError(422, "The new badge is for whoever holds the old one; leave `member`.")
-    values = given(new, leave=frozenset({"uid", "member"}))
-    uid = new.uid.get_secret_value()
+    values = given(new, leave=frozenset({"uid", "tech", "member"}))
+    read = members.credential_of(new.tech, new.uid.get_secret_value())
     with writing(hub.engine) as connection:
         return BadgeOut.of(
-            members.replace_badge(connection, hub.keyring, badge, uid, values, hub.now())
+            members.replace_badge(connection, hub.keyring, badge, read, values, hub.now())
         )
 
 
