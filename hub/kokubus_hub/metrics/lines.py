@@ -5,9 +5,8 @@ Source: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from functools import lru_cache
+from math import isfinite
 
 Tags = tuple[tuple[str, str], ...]
 Field = tuple[str, int | float]
@@ -16,7 +15,6 @@ NANOS = 1_000_000
 _IN_TAGS = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n", "\r": r"\r"})
 
 
-@lru_cache(maxsize=4096)
 def series(measurement: str, tags: Tags) -> str:
     """The measurement and its tags, in their order by name. Empty tags are left out."""
     named = "".join(f",{name}={value.translate(_IN_TAGS)}" for name, value in sorted(tags) if value)
@@ -32,6 +30,6 @@ def line(named: str, fields: Iterable[Field], nanoseconds: int) -> str:
 def _value(value: int | float) -> str:
     if isinstance(value, int):
         return f"{value}i"
-    if not math.isfinite(value):
+    if not isfinite(value):
         raise ValueError(f"{value} is no value: a number must be finite")
     return repr(value)

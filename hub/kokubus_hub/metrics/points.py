@@ -23,6 +23,7 @@ from kokubus_hub.models import table
 from kokubus_hub.places import RoomPlace
 
 BATCH = 5_000
+FAR: Instant = 2**62
 
 _SITE, _ROOM, _DOOR = table(models.Site), table(models.Room), table(models.Door)
 _EVENT, _ENFORCEMENT = table(models.AccessEvent), table(models.Enforcement)
@@ -32,29 +33,38 @@ _ESTIMATE = table(models.Estimate)
 _DEVICE = table(models.Device)
 _PLACEMENT, _MUNICIPALITY = table(models.Placement), table(models.Municipality)
 
-Content = tuple[Tags, tuple[Field, ...]]
+Memo = dict[tuple[int, str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A table, how its new rows are read, and what each becomes a point of.
+    """A table, how its new rows are read, and the tags and fields that each becomes.
 
-    ``alone``: there is one row of a series at an instant, so that its id stays out of the time
-    and a row made anew overwrites the older one's point.
+    ``same`` is the column that alone decides the tags, where there is one: most rows are
+    readings, and their series are built once a batch. ``alone``: there is one row of a series
+    at an instant, so that its id stays out of the time and a row made anew overwrites the older
+    one's point.
     """
 
     name: str
     measurement: str
     query: Select[Any]
-    content: Callable[[Any], Content]
+    tags: Callable[[Any], Tags]
+    fields: Callable[[Any], tuple[Field, ...]]
+    same: str = "id"
     alone: bool = False
 
-    def line(self, row: Any, standing: Standing) -> str:
-        """The row's point. ValueError if there can be none."""
-        tags, fields = self.content(row)
-        place = (("site", row.site), ("municipality", standing.at(row.site_id, row.at)))
+    def line(self, row: Any, standing: Standing, memo: Memo) -> str:
+        """The row's point; ``memo`` is of this batch. ValueError if there can be none."""
+        at = row.at
+        place = standing.at(row.site_id, at)
+        key = (getattr(row, self.same), place)
+        named = memo.get(key)
+        if named is None:
+            tags = (*self.tags(row), ("site", row.site), ("municipality", place))
+            named = memo[key] = series(self.measurement, tags)
         below = 0 if self.alone else row.id % NANOS
-        return line(series(self.measurement, tags + place), fields, row.at * NANOS + below)
+        return line(named, self.fields(row), at * NANOS + below)
 
 
 class Standing:
@@ -69,14 +79,25 @@ class Standing:
         self._of: dict[int, list[Any]] = {}
         for row in connection.execute(query):
             self._of.setdefault(row.site_id, []).append(row)
+        self._last: dict[int, tuple[Instant, Instant, str]] = {}
 
     def at(self, site: int, at: Instant) -> str:
         """The municipality's slug; ``in-transit`` if the site stood nowhere."""
-        rows = self._of.get(site, [])
+        last = self._last.get(site)
+        if last is None or not last[0] <= at < last[1]:
+            last = self._last[site] = self._around(self._of.get(site, []), at)
+        return last[2]
+
+    def _around(self, rows: list[Any], at: Instant) -> tuple[Instant, Instant, str]:
+        """From when until when the site stood where it stood at an instant."""
         place = bisect_right(rows, at, key=lambda row: row.start) - 1
-        if place < 0 or (rows[place].end is not None and at >= rows[place].end):
-            return "in-transit"
-        return str(rows[place].slug)
+        after = rows[place + 1].start if place + 1 < len(rows) else FAR
+        if place < 0:
+            return -FAR, after, "in-transit"
+        row = rows[place]
+        if row.end is not None and at >= row.end:
+            return row.end, after, "in-transit"
+        return row.start, min(after, FAR if row.end is None else row.end), str(row.slug)
 
 
 def sampled(room: RoomPlace, site: str, crowd: Crowd, municipality: str, at: Instant) -> str:
@@ -131,7 +152,7 @@ def _at_doors(facts: Any) -> Select[Any]:
 def _in_rooms(facts: Any) -> Select[Any]:
     query = (
         select(
-            facts,
+            *(column for column in facts.c if column.name != "weights"),
             _ROOM.c.slug.label("room"),
             _ROOM.c.site_id,
             _SITE.c.slug.label("site"),
@@ -142,37 +163,31 @@ def _in_rooms(facts: Any) -> Select[Any]:
     return _new(facts, query)
 
 
-def _tap(row: Any) -> Content:
+def _tap(row: Any) -> Tags:
     tags: Tags = (("door", row.door), ("side", row.side))
-    if row.granted is not None:
-        tags += (("granted", _yes(row.granted)), ("reason", row.reason))
+    if row.granted is None:
+        return tags
+    return (*tags, ("granted", _yes(row.granted)), ("reason", row.reason))
+
+
+def _tapped(row: Any) -> tuple[Field, ...]:
     fields: tuple[Field, ...] = (("count", 1), ("late", int(row.late)))
-    if row.decided_at is not None:
-        fields += (("answered_ms", row.decided_at - row.at),)
-    return tags, fields
+    if row.decided_at is None:
+        return fields
+    return (*fields, ("answered_ms", row.decided_at - row.at))
 
 
-def _enforced(row: Any) -> Content:
-    tags = (("door", row.door), ("by", row.by), ("granted", _yes(row.granted)))
-    fields = (("count", 1), ("policy_age_ms", row.policy_age_ms))
-    return (*tags, ("reason", row.reason)), fields
+def _enforced(row: Any) -> Tags:
+    granted = ("granted", _yes(row.granted))
+    return ("door", row.door), ("by", row.by), granted, ("reason", row.reason)
 
 
-def _passage(row: Any) -> Content:
-    return (("door", row.door), ("side", row.side or "unknown")), (("count", 1),)
+def _once(_row: Any) -> tuple[Field, ...]:
+    return (("count", 1),)
 
 
-def _door_event(row: Any) -> Content:
-    return (("door", row.door), ("kind", row.kind)), (("count", 1),)
-
-
-def _reading(row: Any) -> Content:
-    tags = (("sensor", row.sensor), ("room", row.room), ("quantity", row.quantity))
-    return tags, (("value", float(row.value)),)
-
-
-def _estimate(row: Any) -> Content:
-    return (("room", row.room),), (
+def _believed(row: Any) -> tuple[Field, ...]:
+    return (
         ("people", row.median),
         ("mean", float(row.mean)),
         ("variance", float(row.variance)),
@@ -201,10 +216,43 @@ _READINGS = (
     .join(_SITE, _SITE.c.id == _SENSOR.c.site_id)
 )
 SOURCES = (
-    Source("estimate", "occupancy", _in_rooms(_ESTIMATE), _estimate, alone=True),
-    Source("access_event", "tap", _at_doors(_EVENT), _tap),
-    Source("enforcement", "enforced", _at_doors(_ENFORCEMENT), _enforced),
-    Source("passage", "passage", _at_doors(_PASSAGE), _passage),
-    Source("door_event", "door_event", _at_doors(_DOOR_EVENT), _door_event),
-    Source("reading", "reading", _new(_READING, _READINGS), _reading),
+    Source(
+        "estimate",
+        "occupancy",
+        _in_rooms(_ESTIMATE),
+        lambda row: (("room", row.room),),
+        _believed,
+        same="room_id",
+        alone=True,
+    ),
+    Source("access_event", "tap", _at_doors(_EVENT), _tap, _tapped),
+    Source(
+        "enforcement",
+        "enforced",
+        _at_doors(_ENFORCEMENT),
+        _enforced,
+        lambda row: (("count", 1), ("policy_age_ms", row.policy_age_ms)),
+    ),
+    Source(
+        "passage",
+        "passage",
+        _at_doors(_PASSAGE),
+        lambda row: (("door", row.door), ("side", row.side or "unknown")),
+        _once,
+    ),
+    Source(
+        "door_event",
+        "door_event",
+        _at_doors(_DOOR_EVENT),
+        lambda row: (("door", row.door), ("kind", row.kind)),
+        _once,
+    ),
+    Source(
+        "reading",
+        "reading",
+        _new(_READING, _READINGS),
+        lambda row: (("sensor", row.sensor), ("room", row.room), ("quantity", row.quantity)),
+        lambda row: (("value", float(row.value)),),
+        same="sensor_id",
+    ),
 )

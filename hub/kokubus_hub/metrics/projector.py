@@ -24,7 +24,7 @@ from kokubus_hub.database import reading, writing
 from kokubus_hub.metrics import influx, refused
 from kokubus_hub.metrics.condensing import CONDENSED, Condensed, Usual
 from kokubus_hub.metrics.influx import Keep, Write
-from kokubus_hub.metrics.points import BATCH, SOURCES, Source, Standing, devices, sampled
+from kokubus_hub.metrics.points import BATCH, SOURCES, Memo, Source, Standing, devices, sampled
 from kokubus_hub.metrics.settling import Settling
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings
@@ -104,11 +104,12 @@ class Projector:
         """The rows' points, each beside its row's id; and why some have none."""
         oldest = now - self._keep_ms if self._keep_ms else 0
         ids, lines, reasons = [], [], {}
+        memo: Memo = {}
         for row in rows:
             if row.at < oldest:
                 continue
             try:
-                lines.append(source.line(row, standing))
+                lines.append(source.line(row, standing, memo))
                 ids.append(row.id)
             except (ValueError, TypeError, ArithmeticError) as error:
                 reasons[row.id] = str(error)
