@@ -90,6 +90,49 @@ class TimeTold:
     nonce: Name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Something the device itself is to do: ``doctor``, ``logs``, ``restart`` or ``update``.
+
+    ``argument`` of ``logs`` is how many lines, of ``update`` ``VERSION sha256:HEX`` of the
+    wheel. Executed once; the answer is `kokubus.messages.OrderDone`.
+    """
+
+    kind: ClassVar[str] = "order"
+    order: Name
+    what: Name
+    argument: Annotated[str, Len(0, 300)] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIssued:
+    """The answer to `kokubus.messages.CertificateWanted`: a certificate, PEM."""
+
+    kind: ClassVar[str] = "certificate"
+    certificate: Annotated[str, Len(1, 8_000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubKeyAnnounced:
+    """A key the hub will sign with: ``key`` is an Ed25519 public key, base64url.
+
+    Signed by the one it signs with now; used once every device has said `HubKeyKept`.
+    """
+
+    kind: ClassVar[str] = "hub_key"
+    kid: Name
+    key: Annotated[str, Len(44, 44)]
+
+
 Downlink: TypeAlias = (
-    AccessDecided | Receipt | PolicySnapshot | PolicyDelta | PolicyRenewed | UnlockDoor | TimeTold
+    AccessDecided
+    | Receipt
+    | PolicySnapshot
+    | PolicyDelta
+    | PolicyRenewed
+    | UnlockDoor
+    | TimeTold
+    | Order
+    | CertificateIssued
+    | HubKeyAnnounced
 )

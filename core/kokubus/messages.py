@@ -281,6 +281,32 @@ class DeviceAlarmed:
     detail: Text = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDone:
+    """What became of an order (`kokubus.downlinks.Order`), and the report it asked for.
+
+    ``outcome``: ``started`` (an update: more follows), ``done``, ``failed``, ``expired``,
+    ``repeated`` or ``refused``. A report holds no secret and no badge's number.
+    """
+
+    kind: ClassVar[str] = "order_done"
+    id: Name
+    at: At
+    order: Name
+    outcome: Name
+    report: Annotated[str, Len(0, 60_000)] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubKeyKept:
+    """The hub's next signing key is on this device's disk and believed from now on."""
+
+    kind: ClassVar[str] = "hub_key_kept"
+    id: Name
+    at: At
+    kid: Name
+
+
 Fact: TypeAlias = (
     BadgeTapped
     | Enforced
@@ -297,6 +323,8 @@ Fact: TypeAlias = (
     | CommandDone
     | Dropped
     | DeviceAlarmed
+    | OrderDone
+    | HubKeyKept
 )
 
 
@@ -331,4 +359,13 @@ class TimeWanted:
     nonce: Annotated[str, Len(16, 64)]
 
 
-Uplink: TypeAlias = Fact | DeviceStatus | PolicyWanted | TimeWanted
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateWanted:
+    """The certificate ends in a while: ``csr`` (PEM) asks for another one for the same key."""
+
+    kind: ClassVar[str] = "certificate_wanted"
+    at: At
+    csr: Annotated[str, Len(1, 4_000)]
+
+
+Uplink: TypeAlias = Fact | DeviceStatus | PolicyWanted | TimeWanted | CertificateWanted

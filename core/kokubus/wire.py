@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -64,6 +64,7 @@ class Down:
     at: Instant
     expires_at: Instant
     message: Downlink
+    kid: str = field(default="", compare=False)
 
 
 def up_topic(device: str, kind: str) -> str:
@@ -157,7 +158,8 @@ def decode_down(payload: bytes, *, device: str, keys: Mapping[str, Verifier]) ->
         raise SignatureError(f"{device}: a message signed for {str(fields.get('device'))[:64]!r}")
     cls = _kind(fields, DOWNLINKS, device)
     head = _check(_Head, fields, device)
-    return Down(head.id, head.at, head.expires_at, _check(cls, fields.get("body"), device))
+    message = _check(cls, fields.get("body"), device)
+    return Down(head.id, head.at, head.expires_at, message, str(fields["kid"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,15 @@ import structlog
 
 from kokubus import wire
 from kokubus.door import Door, DoorSpec, anew, next_wake, react
-from kokubus.downlinks import AccessDecided, Receipt, TimeTold, UnlockDoor
+from kokubus.downlinks import (
+    AccessDecided,
+    CertificateIssued,
+    HubKeyAnnounced,
+    Order,
+    Receipt,
+    TimeTold,
+    UnlockDoor,
+)
 from kokubus.happenings import (
     Act,
     Answered,
@@ -41,9 +49,10 @@ from kokubus.messages import (
     TimeWanted,
 )
 from kokubus_edge.clock import Timepiece
+from kokubus_edge.commanding import Commands
 from kokubus_edge.hands import Hands
 from kokubus_edge.health import Health
-from kokubus_edge.inbox import ReaderTrouble, Readings, SensorTrouble, Stop, new_tap_id
+from kokubus_edge.inbox import ReaderTrouble, Readings, Say, SensorTrouble, Stop, new_tap_id
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
@@ -81,8 +90,7 @@ class Agent:
         self._alive = alive
         self._overhear = overhear
         self._inbox = inbox
-        self._commands: dict[str, UnlockDoor] = {}
-        self._expiries: dict[str, int] = {}
+        self._commands = Commands()
         self._failed: set[str] = set()
         self._readers, self._sensors = Troubles(), Troubles()
         self._ticked = -TICK_MS
@@ -111,6 +119,11 @@ class Agent:
                 self._tick()
         except Exception:
             log.exception("turn_failed", happening=type(happening).__name__)
+
+    @property
+    def locks_failed(self) -> list[str]:
+        """Doors whose lock could not be moved."""
+        return sorted(self._failed)
 
     @property
     def doors(self) -> Mapping[str, Door]:
@@ -143,6 +156,8 @@ class Agent:
                 self._alarmed("sensor_silent", self._sensors.report("", sensor, health))
             case Readings(values):
                 self._say(SensorsRead, readings=values)
+            case Say(fact, fields):
+                self._say(fact, **fields)
             case _:
                 self._happened(happening)
 
@@ -209,10 +224,10 @@ class Agent:
                     self._happened(Answered(message))
             case Receipt():
                 self._hands.spool.receipt(message.epoch, message.ranges, message.rejected)
-            case UnlockDoor():
-                self._commands[message.command] = message
-                self._expiries[message.command] = down.expires_at
-                self._hands.spool.keep_command(message.command, down.expires_at)
+            case UnlockDoor() | Order():
+                self._hands.spool.keep_command(*self._commands.heard(message, down.expires_at))
+            case CertificateIssued() | HubKeyAnnounced():
+                self._hands.trust.take(message)
             case TimeTold():
                 self._hands.minding.time_told(message.nonce, down.at)
             case _:
@@ -229,10 +244,11 @@ class Agent:
 
     def _execute(self, command: str, *, fresh: bool) -> None:
         """The command's id is on disk: now, and only now, the bolt may move."""
-        order = self._commands.pop(command, None)
-        expires_at = self._expiries.pop(command, 0)
-        if order is not None:
+        order, expires_at = self._commands.kept(command)
+        if isinstance(order, UnlockDoor):
             self._happened(Commanded(order.door, command, expires_at, fresh))
+        elif order is not None:
+            self._hands.orders.take(order, expires_at, self._now(), fresh=fresh)
 
     def _linked(self, *, up: bool) -> None:
         self._hands.spool.linked(up=up)

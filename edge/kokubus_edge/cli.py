@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from kokubus import logs
 from kokubus.errors import HubAwayError, KokubusError
-from kokubus_edge import cli_enrol
+from kokubus_edge import cli_doctor, cli_enrol, cli_update
 from kokubus_edge.settings import read_settings
 
 CONFIG = Path("/var/lib/kokubus/agent.toml")
@@ -34,13 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("run", _run, "run the agent of this device"),
+        ("simulate", _simulate, "run it on pretended pins and readers: to try a site's file"),
         ("release", _release, "let every bolt go: for systemd, after the agent ended"),
         ("check", _check, "read the settings and say what is wrong with them"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--config", type=Path, default=CONFIG, help=f"default: {CONFIG}")
         command.set_defaults(run=run)
-    cli_enrol.add(commands, CONFIG)
+    for part in (cli_enrol, cli_doctor, cli_update):
+        part.add(commands, CONFIG)
     _add_tap(commands)
     return parser
 
@@ -59,6 +62,14 @@ def _run(given: argparse.Namespace) -> int:
     from kokubus_edge.running import run  # noqa: PLC0415 - `release` must work without its needs
 
     run(read_settings(given.config))
+    return 0
+
+
+def _simulate(given: argparse.Namespace) -> int:
+    from kokubus_edge.running import run  # noqa: PLC0415 - same
+
+    os.environ["GPIOZERO_PIN_FACTORY"] = "mock"
+    run(replace(read_settings(given.config), simulated=True))
     return 0
 
 

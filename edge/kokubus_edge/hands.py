@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from kokubus_edge.codes import Codes
 from kokubus_edge.minding import Minding
+from kokubus_edge.orders import Orders
 from kokubus_edge.spool import Spool
+from kokubus_edge.trust import Trust
 
 
 class Wires(Protocol):
@@ -38,3 +40,5 @@ class Hands:
     spool: Spool
     codes: Codes
     minding: Minding
+    orders: Orders
+    trust: Trust

@@ -7,7 +7,8 @@ The identity folder is written by ``kokubus edge enrol``: ``identity.json``, and
      "signing_key": hub's Ed25519 public key, 32 bytes,
      "sealing_key": hub's X25519 public key, 32 bytes,
      "lookup_key": this device's secret for lookups, 32 bytes,
-     "ca": the CA certificate, PEM or DER}
+     "ca": the CA certificate, PEM or DER,
+     "next": {"kid": ..., "signing_key": ...}, while the hub changes its key}
 """
 
 from __future__ import annotations
@@ -46,11 +47,7 @@ class Identity:
     ca: str | bytes = field(repr=False)
     certificate: Path
     key: Path
-
-    @property
-    def hub_keys(self) -> Mapping[str, Ed25519PublicKey]:
-        """By ``kid``, as `kokubus.wire.decode_down` takes them."""
-        return {self.kid: self.signing_key}
+    following: tuple[str, Ed25519PublicKey] | None = None
 
 
 def read_identity(settings: Settings) -> Identity:
@@ -72,6 +69,7 @@ def read_identity(settings: Settings) -> Identity:
         ca=_certificate_data(_bytes(raw, "ca", folder)),
         certificate=folder / "device.crt",
         key=folder / "device.key",
+        following=_following(raw, folder),
     )
     if settings.hub.tls:
         _refuse_unusable(identity)
@@ -117,6 +115,15 @@ def _key(raw: Mapping[str, Any], name: str, folder: Path) -> bytes:
         said = f"{name}: has {len(key)} bytes, not 32; {_REMEDY}"
         raise SettingsError(f"{folder}/identity.json: {said}")
     return key
+
+
+def _following(raw: Mapping[str, Any], folder: Path) -> tuple[str, Ed25519PublicKey] | None:
+    """(kid, key) that the hub has announced."""
+    told = raw.get("next")
+    if not isinstance(told, dict):
+        return None
+    key = Ed25519PublicKey.from_public_bytes(_key(told, "signing_key", folder))
+    return _text(told, "kid", folder), key
 
 
 def _certificate_data(ca: bytes) -> str | bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kokubus.ids import uuid7
-from kokubus.messages import Reading
+from kokubus.messages import Fact, Reading
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.health import Health
 
@@ -38,6 +40,14 @@ class Readings:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Let the loop return."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A fact to record that another thread learned; its id and instant are the loop's."""
+
+    fact: type[Fact]
+    fields: Mapping[str, Any]
 
 
 def new_tap_id(clock: Timepiece) -> str:

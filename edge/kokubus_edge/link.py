@@ -59,7 +59,7 @@ class Link:
 
     ``receive(topic, payload)`` and ``tell`` are called from that thread. ``now`` is wall time
     in milliseconds. What does not fit the broker's window is refused, never queued: the spool
-    alone remembers.
+    alone remembers. ``overhear`` gets what happens now and what comes.
     """
 
     def __init__(
@@ -70,12 +70,14 @@ class Link:
         tell: Tell,
         now: Callable[[], Instant],
         backoff: Backoff | None = None,
+        overhear: Callable[[str, bytes], None] = lambda _topic, _payload: None,
     ) -> None:
         self._broker = broker
         self._receive = receive
         self._tell = tell
         self._now = now
         self._backoff = backoff or Backoff()
+        self._overhear = overhear
         self._line: Line | None = None
         self._client: mqtt.Client | None = None
         self._policy_topic = down_topic(broker.device, PolicySnapshot.kind)
@@ -99,6 +101,8 @@ class Link:
         False if there is no connection or too much is unacknowledged: the spool sends it
         again. ``bulk`` (a backlog) leaves half of the window to what happens now.
         """
+        if not bulk:
+            self._overhear(topic, payload)
         line = self._line
         return line is not None and line.publish(topic, payload, bulk=bulk)
 
@@ -214,6 +218,7 @@ class Link:
             self._policy_wanted = False
             client.unsubscribe(self._policy_topic)
         try:
+            self._overhear(message.topic, bytes(message.payload))
             self._receive(message.topic, bytes(message.payload))
         except Exception:  # unacknowledged it would come again at every reconnection
             log.exception("downlink_failed", topic=message.topic)

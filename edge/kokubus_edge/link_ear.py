@@ -25,13 +25,19 @@ class HubSaid:
 class Ear:
     """Takes (topic, payload) from the link and tells `HubSaid`; what is not signed, nobody.
 
-    Made for the link's thread, so that the agent's loop never verifies or parses.
+    Made for the link's thread, so that the agent's loop never verifies or parses. ``used`` hears
+    whose signature held.
     """
 
     def __init__(
-        self, device: str, keys: Mapping[str, Verifier], tell: Callable[[HubSaid], None]
+        self,
+        device: str,
+        keys: Mapping[str, Verifier],
+        tell: Callable[[HubSaid], None],
+        used: Callable[[str], None] = lambda _kid: None,
     ) -> None:
         self._device = device
+        self._used = used
         self._keys = keys
         self._tell = tell
 
@@ -43,4 +49,5 @@ class Ear:
         except WireError as error:
             log.warning("downlink_refused", topic=topic[-_WORDS:], why=str(error)[:_WORDS])
         else:
+            self._used(down.kid)
             self._tell(HubSaid(down))

@@ -232,7 +232,13 @@ class ReaderThread:
         self._clock = clock
         self._stopping = Event()
         self._health: Health | None = None
+        self._polled = clock()
         self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def standing_ms(self) -> int:
+        """Since a poll last ended: a bus may hang for good, which no reader's answer shows."""
+        return self._clock() - self._polled
 
     def start(self) -> None:
         """Begin to poll."""
@@ -266,6 +272,7 @@ class ReaderThread:
         with contextlib.closing(self._reader):
             while not self._stopping.is_set():
                 self.step()
+                self._polled = self._clock()
                 healthy = self._health is not None and self._health.ok
                 self._stopping.wait((POLL_MS if healthy else RECOVER_MS) / 1000)
 

@@ -16,12 +16,14 @@ from typing import Any
 
 import structlog
 
+from kokubus import logs
 from kokubus.credential import PIN, Credential
 from kokubus.errors import SettingsError
 from kokubus.happenings import BadgeMisread, BadgeSeen, CodeEntered
 from kokubus.messages import Clock, Side
 from kokubus_edge import systemd
 from kokubus_edge.agent import Agent, ReaderTrouble, Stop, new_tap_id
+from kokubus_edge.care import Care
 from kokubus_edge.clock import DeviceClock
 from kokubus_edge.codes import Codes
 from kokubus_edge.hands import Hands
@@ -32,6 +34,7 @@ from kokubus_edge.link import Link
 from kokubus_edge.link_ear import Ear
 from kokubus_edge.link_line import Broker
 from kokubus_edge.link_tls import tls_context
+from kokubus_edge.log_lines import RECENT
 from kokubus_edge.minding import Minding
 from kokubus_edge.pin_factory import pin_factory
 from kokubus_edge.policy_file import REMEMBER_MS
@@ -54,6 +57,7 @@ _SWITCH_S = 0.001
 def run(settings: Settings) -> None:
     """Run the agent until SIGTERM or SIGINT."""
     sys.setswitchinterval(_SWITCH_S)
+    logs.configure(RECENT.behind(sys.stderr))
     with Running(settings) as running:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.inbox.put(Stop()))
@@ -81,6 +85,7 @@ class Running:
         self.clock = DeviceClock(
             settings.data / "clock.json", drift_ppm=settings.rtc_drift_ppm, always=always
         )
+        self.care = Care(settings, self._identity, self.clock, self.inbox.put)
 
     def __enter__(self) -> Running:
         with ExitStack() as building:
@@ -112,7 +117,7 @@ class Running:
             inbox=self.inbox,
             clock=self.clock,
             policies=policies,
-            alive=partial(systemd.notify, "WATCHDOG=1"),
+            alive=self.care.vitals.tick,
             overhear=simulation.overhear if simulation else None,
         )
         crossed = partial(tell_crossing, put, self.clock)
@@ -122,13 +127,29 @@ class Running:
         minding = Minding(alarms, clock=self.clock, policies=policies, disk=disk)
         codes = self._codes(disk)
         self.agent.connect(
-            Hands(wires=hardware, link=link, spool=spool, codes=codes, minding=minding)
+            Hands(
+                wires=hardware,
+                link=link,
+                spool=spool,
+                codes=codes,
+                minding=minding,
+                orders=self.care.orders,
+                trust=self.care.trust,
+            )
         )
         hardware.start()
         link.start()
         self._read_badges(factory)
         self._sense(hardware, simulation.measured if simulation else None)
         self._remember(policies, disk)
+        self._stack.callback(self.care.close)
+        self.care.connect(
+            link=link,
+            spool=spool,
+            policies=policies,
+            readers=self._readers,
+            locks_failed=lambda: self.agent.locks_failed,
+        )
 
     def _codes(self, disk: ThreadPoolExecutor) -> Codes:
         doors = [door.id for door in self.settings.doors]
@@ -166,9 +187,10 @@ class Running:
                 version=version("kokubus"),
                 transport=settings.hub.transport,
             ),
-            receive=Ear(settings.device, self._identity.hub_keys, self.inbox.put),
+            receive=Ear(settings.device, self.care.keys, self.inbox.put, self.care.keys.used),
             tell=self.inbox.put,
             now=clock.now,
+            overhear=self.care.recorder.hear,
         )
         spool = Spool(
             settings.data / "spool.db",

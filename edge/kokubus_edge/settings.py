@@ -10,6 +10,7 @@
     simulated = false
     readings_every_s = 10.0
     spool_limit = 1000000            # facts
+    wheels = "https://.../wheels/"   # where `update` finds releases: a folder or an address
     rtc_drift_ppm = 3.5              # of the battery clock, as its maker states; none without
 
     [hub]
@@ -69,6 +70,7 @@ class Settings:
     simulated: bool
     readings_every_s: float
     spool_limit: int
+    wheels: str = "/var/lib/kokubus/wheels"
     rtc_drift_ppm: float | None = None
     local: LocalBroker = field(default_factory=LocalBroker)
 
@@ -110,6 +112,7 @@ class _Agent(_Table):
     simulated: bool = False
     readings_every_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 10.0
     spool_limit: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000
+    wheels: Annotated[str, Field(min_length=1, max_length=500)] = "/var/lib/kokubus/wheels"
     rtc_drift_ppm: Annotated[float | None, Field(ge=0.1, le=200, allow_inf_nan=False)] = None
     hub: _Hub
     local: _Local = _Local()
@@ -136,6 +139,7 @@ def read_settings(path: Path) -> Settings:
         simulated=agent.simulated,
         readings_every_s=agent.readings_every_s,
         spool_limit=agent.spool_limit,
+        wheels=agent.wheels,
         rtc_drift_ppm=agent.rtc_drift_ppm,
         local=_local(agent.local, folder),
     )

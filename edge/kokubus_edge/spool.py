@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 _OPENING_S = 2.0
 _STALLED_MS = 2_000
+_FOR_EVER_MS = 2**52
 _ORDERS_A_COMMIT = 1_000
 _BREATH_S = 0.2
 
@@ -142,6 +143,11 @@ class Spool:
         """How long the write now under way has been waiting for the disk."""
         since = self._worker.writing_since
         return 0 if since is None else self._clock.mono() - since
+
+    @property
+    def standing_ms(self) -> int:
+        """How long its thread has not come further; for ever if it has ended."""
+        return self.stalled_ms if self._thread.is_alive() else _FOR_EVER_MS
 
     @property
     def pending(self) -> int:

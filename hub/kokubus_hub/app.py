@@ -68,7 +68,7 @@ def create_app(
 ) -> FastAPI:
     """The whole web application; everything it depends on is passed in."""
     hub = Hub(settings, engine, keyring, now, publisher)
-    beat = partial(health.beat, settings, "serve")
+    beat = partial(_beat, settings, keyring)
     feed = Feed(engine, partial(board.read, hub), live.fragments, beat)
     app = _App(
         title="KoKubus",
@@ -84,6 +84,11 @@ def create_app(
     problems.install(app)
     _mount(app)
     return app
+
+
+def _beat(settings: Settings, keyring: Keyring) -> None:
+    health.beat(settings, "serve")
+    keyring.refresh()
 
 
 def serve(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -128,6 +129,19 @@ class Authority:
             raise AuthorityError(f"{name}: the request is not signed by its own key; enrol again")
         alternatives = x509.SubjectAlternativeName([x509.DNSName(name)])
         return self._certify(name, key, ExtendedKeyUsageOID.CLIENT_AUTH, now, days, alternatives)
+
+    def renew(self, name: str, csr: str, now: Instant) -> bytes:
+        """Another certificate for a key that has one which is not revoked; AuthorityError else."""
+        revoked = {entry.serial_number for entry in self._revoked()}
+        held = [one for one in self._issued() if _common_name(one) == name]
+        keys = {_spki(one) for one in held if one.serial_number not in revoked}
+        try:
+            asked = _spki(x509.load_pem_x509_csr(csr.encode()))
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise AuthorityError(f"{name}: no request for a certificate; enrol again") from error
+        if asked not in keys:
+            raise AuthorityError(f"{name}: asks for a key that is not its own; enrol it again")
+        return self.certify(name, csr, now)
 
     def revoke(self, name: str, now: Instant) -> int:
         """Revoke all certificates issued to ``name``; how many. Idempotent.
@@ -266,6 +280,10 @@ def _name(common: str) -> x509.Name:
 
 def _common_name(certificate: x509.Certificate) -> str:
     return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def _spki(one: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
+    return one.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _alternative(name: str) -> x509.GeneralName:

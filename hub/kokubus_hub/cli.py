@@ -21,6 +21,7 @@ from kokubus_hub import (
     cli_alarms,
     cli_calendars,
     cli_codes,
+    cli_devices,
     cli_import,
     cli_rules,
     cli_sites,
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_rules.add(commands)
     cli_sites.add(commands)
     cli_work.add(commands)
+    cli_devices.add(commands)
     return parser
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from kokubus.messages import Instant
-from kokubus_hub import database, enrolment, restored
+from kokubus_hub import cli_devices, database, enrolment, restored
 from kokubus_hub.devices import codes
 from kokubus_hub.models import Device, Operator
 from kokubus_hub.people import service as people
@@ -21,7 +21,7 @@ from kokubus_hub.settings import Settings
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
 
-DEEDS = ("add", "code", "revoke", "list")
+DEEDS = ("add", "code", "revoke", "list", *cli_devices.TEXTS)
 """What can be done with a device; `kokubus hub device NAME code` says it as people do."""
 
 
@@ -75,6 +75,7 @@ def _add_devices(commands: Commands[argparse.ArgumentParser]) -> None:
     revoking.set_defaults(run=_device_revoke)
     listing = devices.add_parser("list", help="all devices and what is known of them")
     listing.set_defaults(run=_device_list)
+    cli_devices.add_orders(devices)
 
 
 def group(

@@ -108,6 +108,10 @@ class Delivery:
         self._compact(now)
         self._renew(now)
 
+    def again(self) -> None:
+        """Sign and send everything anew, what is retained as well: the key was changed."""
+        self._connections = 0
+
     def repair(self, now: Instant) -> None:
         """Tell doors again that have not confirmed; settle what was confirmed meanwhile."""
         with writing(self._engine) as connection:

@@ -25,6 +25,7 @@ _DEVICE = table(models.Device)
 _POLICY = table(models.Policy)
 _COMMAND = table(models.Command)
 _ALARM = table(models.Alarm)
+_ORDER = table(models.DeviceOrder)
 _OPEN_TO_CHANGE = ("sent", "started", "no_answer")
 _COLUMN = 32
 """What the columns of alarm kinds and outcomes hold; a name on the wire may be longer."""
@@ -251,6 +252,26 @@ def device_alarmed(batch: Batch, device: DevicePlace, fact: said.DeviceAlarmed) 
     batch.afterwards(fact.at, act)
 
 
+def order_done(batch: Batch, device: DevicePlace, fact: said.OrderDone) -> None:
+    """What became of an order to the device; `started` is no last word, and only the first is."""
+    if fact.outcome == "repeated":
+        return
+    batch.connection.execute(
+        update(_ORDER)
+        .where(
+            _ORDER.c.id == fact.order,
+            _ORDER.c.device_id == device.id,
+            _ORDER.c.outcome.in_(("sent", "started", "no_answer")),
+        )
+        .values(outcome=fact.outcome[:_COLUMN], outcome_at=batch.now, report=fact.report)
+    )
+
+
+def hub_key_kept(batch: Batch, device: DevicePlace, fact: said.HubKeyKept) -> None:
+    """The device believes the hub's next signing key."""
+    batch.set(_DEVICE, device.id, kid=fact.kid[:16])
+
+
 def dropped(batch: Batch, device: DevicePlace, fact: said.Dropped) -> None:
     """Facts the device had to throw away; numbers it never used are nothing to report."""
     if fact.lost != "unused":
@@ -282,4 +303,6 @@ RECORD: dict[str, Callable[[Batch, DevicePlace, Any], object]] = {
     said.CommandDone.kind: command_done,
     said.DeviceAlarmed.kind: device_alarmed,
     said.Dropped.kind: dropped,
+    said.OrderDone.kind: order_done,
+    said.HubKeyKept.kind: hub_key_kept,
 }

@@ -1,6 +1,7 @@
 """The hub's keys, one file each, readable for their owner alone.
 
 ``signing.pem``   Ed25519: signs what goes down to the doors
+``signing-next.pem``  the one it will sign with, while devices are told (`devices.rotation`)
 ``sealing.pem``   X25519: opens the credentials devices seal (`kokubus.credential`)
 ``pepper``        32 bytes: key of the hub's badge lookups
 ``storage``       32 bytes: AES-256-GCM key of what is sealed in the database
@@ -30,6 +31,7 @@ from kokubus_hub.files import private_dir, read_secret, write_secret
 
 _CACHED = 4096
 _NONCE = 12
+_SIGNING, _NEXT = "signing.pem", "signing-next.pem"
 
 
 class KeysError(KokubusError):
@@ -46,6 +48,8 @@ class Keyring:
         self.verifying: Ed25519PublicKey = signing.public_key()
         self.kid = kid_of(self.verifying)
         self.sealing_public = sealing.public_key().public_bytes_raw()
+        self._folder: Path | None = None
+        self._seen = (0, 0)
         self._sealing = sealing
         self._pepper = pepper
         self._storage = AESGCM(storage)
@@ -66,11 +70,40 @@ class Keyring:
     @classmethod
     def load(cls, folder: Path) -> Keyring:
         """The keys in ``folder``; an error names the file that is missing or damaged."""
-        signing = _private(folder / "signing.pem")
-        sealing = _private(folder / "sealing.pem")
-        if not isinstance(signing, Ed25519PrivateKey) or not isinstance(sealing, X25519PrivateKey):
+        seen = _stamp(folder / _SIGNING)
+        signing, sealing = _signing(folder / _SIGNING), _private(folder / "sealing.pem")
+        if not isinstance(sealing, X25519PrivateKey):
             raise KeysError(f"{folder}: signing.pem is Ed25519 and sealing.pem X25519; swapped?")
-        return cls(signing, sealing, _raw(folder / "pepper"), _raw(folder / "storage"))
+        made = cls(signing, sealing, _raw(folder / "pepper"), _raw(folder / "storage"))
+        made._folder, made._seen = folder, seen
+        return made
+
+    @staticmethod
+    def following(folder: Path) -> Ed25519PrivateKey | None:
+        """The key that is to come, while the hub changes it."""
+        path = folder / _NEXT
+        return _signing(path) if path.exists() else None
+
+    @staticmethod
+    def begin_change(folder: Path) -> None:
+        """Make the next key; nothing is done if there is one already."""
+        if not (folder / _NEXT).exists():
+            write_secret(folder / _NEXT, _pem(Ed25519PrivateKey.generate()))
+
+    def promote(self, folder: Path) -> None:
+        """Sign with the next key from now on; the one before is gone for good."""
+        (folder / _NEXT).replace(folder / _SIGNING)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See that another process has changed the key. To be called every second or so."""
+        if self._folder is None:
+            return
+        stamp = _stamp(self._folder / _SIGNING)
+        if stamp != self._seen:
+            self.signing = _signing(self._folder / _SIGNING)
+            self.verifying = self.signing.public_key()
+            self.kid, self._seen = kid_of(self.verifying), stamp
 
     def unseal(self, sealed: str, tap: str) -> bytes:
         """The ``tech|UID`` of a tap's credential; WireError if it was not sealed for us."""
@@ -123,6 +156,22 @@ def _private(path: Path) -> object:
         return load_pem_private_key(read_secret(path), None)
     except (ValueError, TypeError) as error:
         raise KeysError(f"{path}: no private key; restore it from the backup") from error
+
+
+def _signing(path: Path) -> Ed25519PrivateKey:
+    key = _private(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeysError(f"{path}: signing.pem is Ed25519 and sealing.pem X25519; swapped?")
+    return key
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Tells one file of this name from the next."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
 
 
 def _raw(path: Path) -> bytes:

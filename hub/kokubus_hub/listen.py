@@ -12,6 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from random import uniform
 from typing import Any
 
@@ -43,14 +44,15 @@ log = structlog.get_logger()
 def serve(settings: Settings) -> None:
     """The ``listen`` role until SIGTERM or SIGINT."""
     engine = database.engine(settings.database, busy_ms=BUSY_MS)
+    keyring = Keyring.load(settings.keys_dir)
     shared = engine.dialect.name != "sqlite"
     listener = Listener(
-        Intake(engine, Keyring.load(settings.keys_dir)),
+        Intake(engine, keyring),
         Broker.of(settings),
         now=lambda: time.time_ns() // 1_000_000,
         client_id=f"hub:listen-{os.getpid()}" if shared else "hub:listen",
         share="hub" if shared else None,
-        beat=lambda: health.beat(settings, "listen"),
+        beat=partial(_beat, settings, keyring),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
@@ -58,6 +60,11 @@ def serve(settings: Settings) -> None:
         listener.run()
     finally:
         engine.dispose()
+
+
+def _beat(settings: Settings, keyring: Keyring) -> None:
+    health.beat(settings, "listen")
+    keyring.refresh()
 
 
 class Listener:

@@ -17,6 +17,7 @@ from kokubus_hub import facts, models
 from kokubus_hub.answer import Tapped, opened
 from kokubus_hub.batch import Batch
 from kokubus_hub.boots import Boots
+from kokubus_hub.devices import renewals
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 from kokubus_hub.places import DevicePlace
@@ -99,6 +100,8 @@ class Sorter:
             record_wish(self._batch, device, message)
         elif isinstance(message, said.TimeWanted):
             self.found.unsure.append((device.slug, message.nonce))
+        elif isinstance(message, said.CertificateWanted):
+            renewals.note(self._batch.connection, device.id, message.csr, self._batch.now)
 
     def _new(
         self, letter: Letter, device: DevicePlace, fact: said.Uplink, stamp: said.Stamp

@@ -12,17 +12,22 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 
 import structlog
 from sqlalchemy import Engine
 
+from kokubus.downlinks import Downlink
 from kokubus.messages import Instant
 from kokubus_hub import database, health, leading, rights_history, travel, unknown, watching
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.broker import Broker
 from kokubus_hub.calendars.polling import Poller, polling
 from kokubus_hub.delivery import Delivery
+from kokubus_hub.devices import orders
+from kokubus_hub.devices.renewals import LIFE_MS, Renewals
+from kokubus_hub.devices.rotation import Rotation
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
 from kokubus_hub.occupancy import calibrating, history, replay, sensors
@@ -116,6 +121,8 @@ class Work:
         )
         self._behind = True
         watch = watching.Watch(engine, settings.policy_expiry_hours * HOUR_MS)
+        send = partial(_send, keyring, publisher)
+        rotation = Rotation(settings, engine, keyring, send, self.delivery.again)
         self._follow = Step("follow", self.delivery.follow, 0)
         self._settle = Step("deliveries", self._settled, 1_000)
         self.steps = (
@@ -132,6 +139,8 @@ class Work:
             Step("travel", travel.Travel(engine, settings.car_speed_kmh).look, 2_000),
             Step("reports", lambda now: _release(engine, now), 10_000),
             Step("passes", self._passes, 2_000),
+            Step("renewals", Renewals(settings, engine, send).turn, 1_000),
+            Step("keys", rotation.turn, 2_000),
             Step("forget", self._forget, 600_000),
             Step("beat", lambda _: health.beat(settings, "work"), 2_000),
         )
@@ -182,6 +191,12 @@ class Work:
 
 def _release(engine: Engine, now: Instant) -> None:
     release.release_next(engine, now)
+
+
+def _send(
+    keyring: Keyring, publisher: Publisher, device: str, message: Downlink, now: Instant
+) -> None:
+    orders.send(keyring, publisher, device, message, now, LIFE_MS)
 
 
 def wall_clock() -> Instant:

@@ -74,6 +74,9 @@ UPLINKS: tuple[m.Uplink, ...] = (
     m.DeviceAlarmed(
         id=ID, at=AT, alarm="reader_dead", active=True, door="dorf-front", detail="no answer"
     ),
+    m.OrderDone(id=ID, at=AT, order=COMMAND, outcome="done", report="ok  disk  61 % used\n"),
+    m.HubKeyKept(id=ID, at=AT, kid="9f86d081884c7d65"),
+    m.CertificateWanted(at=AT, csr="-----BEGIN CERTIFICATE REQUEST-----"),
     m.DeviceStatus(online=True, at=AT, boot=STAMP.boot, version="0.1.0"),
     m.PolicyWanted(at=AT, have=NUMBER),
     m.TimeWanted(nonce="0199a1b2c3d4e5f6"),
@@ -107,6 +110,9 @@ DOWNLINKS: tuple[d.Downlink, ...] = (
     ),
     d.PolicyRenewed(number=NUMBER, sha256=SHA, issued_at=AT),
     d.UnlockDoor(command=COMMAND, door="dorf-front"),
+    d.Order(order=COMMAND, what="logs", argument="200"),
+    d.CertificateIssued(certificate="-----BEGIN CERTIFICATE-----"),
+    d.HubKeyAnnounced(kid="9f86d081884c7d65", key="A" * 43 + "="),
     d.TimeTold(nonce="0199a1b2c3d4e5f6"),
 )
 

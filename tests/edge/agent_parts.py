@@ -123,6 +123,16 @@ class Policies:
 
 
 @dataclass
+class Taken:
+    """Orders or changes of trust, as they were handed over."""
+
+    taken: list[Any] = field(default_factory=list)
+
+    def take(self, *what: Any, **how: Any) -> None:
+        self.taken.append((*what, how) if how else what)
+
+
+@dataclass
 class Codes:
     """What was handed to be judged."""
 
@@ -141,6 +151,7 @@ class Rig:
         self.wires, self.link, self.spool = Wires(), Link(), Spool(self.clock)
         self.policies = Policies(policy, policy.number if policy else None)
         self.codes = Codes()
+        self.orders, self.trust = Taken(), Taken()
         self.alive = 0
         self.overheard: list[Fact] = []
         doors = [DoorSpec(id=FRONT), DoorSpec(id=BACK, has_contact=False)]
@@ -167,6 +178,8 @@ class Rig:
                 spool=self.spool,  # type: ignore[arg-type]
                 codes=self.codes,  # type: ignore[arg-type]
                 minding=minding,
+                orders=self.orders,  # type: ignore[arg-type]
+                trust=self.trust,  # type: ignore[arg-type]
             )
         )
 

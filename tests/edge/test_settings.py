@@ -147,7 +147,7 @@ def test_an_identity_holds_the_keys_and_shows_no_secret(folder: Path) -> None:
     identity = read_identity(read(folder))
     assert identity.device == DEVICE
     assert identity.lookup_key == bytes(range(32))
-    assert list(identity.hub_keys) == ["k1"]
+    assert [identity.kid] == ["k1"]
     assert isinstance(identity.ca, str)
     assert "lookup_key" not in repr(identity)
 

@@ -28,6 +28,9 @@ SITES = sorted((ROOT / "firmware_configs/sites").glob("*.toml"))
 SCHEMA = ROOT / "tests/data/cloud-init/schema-cloud-config-v1.json"
 USER_DATA = yaml.safe_load((CARD / "user-data").read_text())
 FIRST_START = next(file for file in USER_DATA["write_files"] if "first-start" in file["path"])
+UNITS = {f"kokubus-{name}.service" for name in ("edge", "enrol", "update")} | {
+    "kokubus-update.path"
+}
 MIB = 1024 * 1024
 DEVICE = f"{SITES[0].stem}-1"
 KNOWN = Path("/proc/filesystems").read_text().split()
@@ -101,7 +104,9 @@ def test_the_first_start_is_a_script_for_this_very_layout() -> None:
     unit = (ROOT / "firmware_configs/systemd/kokubus-edge.service").read_text()
     assert f"{CONFIG.parent} none bind" in script
     assert "/opt/kokubus/current/bin/kokubus" in unit
-    assert 'ln -sfn "$version" /opt/kokubus/current' in script
+    for link in ("current", "steady"):
+        assert f'ln -sfn "$version" /opt/kokubus/{link}' in script
+    assert 'touch "/opt/kokubus/$version/complete"' in script
 
 
 def test_what_outlives_a_start_lies_on_the_doors_own_partition() -> None:
@@ -262,7 +267,7 @@ def test_a_card_becomes_a_doors(tmp_path: Path, wheels: str) -> None:
             assert {path.name for path in data.iterdir()} >= {"lib", "opt", "timesync"}
             assert (data / "wheels/kokubus-1.2.3-py3-none-any.whl").read_bytes() == b"a wheel"
             units = {path.name for path in (data / "systemd").iterdir()}
-            assert units == {"kokubus-edge.service", "kokubus-enrol.service"}
+            assert units == UNITS
         with mounted(f"{device}p2", tmp_path) as root:
             assert shutil.disk_usage(root).total > 60 * MIB  # it was 48
         label = subprocess.run(

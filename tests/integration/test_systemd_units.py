@@ -12,8 +12,10 @@ import pytest
 
 from kokubus_edge.boot_file import BOOT_FILE
 from kokubus_edge.cli import CONFIG
+from kokubus_edge.updating import PROGRAMS, REQUEST
 from kokubus_hub.settings import load
 
+OPERATE = Path(__file__).parents[2] / "docs/operate.md"
 UNITS = sorted((Path(__file__).parents[2] / "firmware_configs/systemd").glob("*.service"))
 
 ALWAYS = ["kokubus-broker", "kokubus-edge", "kokubus-hub"]
@@ -30,7 +32,7 @@ def read(unit: Path) -> RawConfigParser:
 
 
 def test_there_is_one_unit_a_program() -> None:
-    assert [unit.stem for unit in UNITS] == [*ALWAYS, "kokubus-enrol"]
+    assert [unit.stem for unit in UNITS] == [*ALWAYS, "kokubus-enrol", "kokubus-update"]
 
 
 @each_server
@@ -68,6 +70,34 @@ def test_enrolment_tries_again_only_where_that_can_help() -> None:
     assert service["StateDirectory"] == CONFIG.parent.name
 
 
+def test_an_update_is_watched_over_by_the_release_that_is_steady() -> None:
+    service = read(UNITS[4])["Service"]
+    assert service["ExecStart"].startswith(f"{PROGRAMS}/steady/bin/kokubus edge update --pending")
+    assert service["ReadWritePaths"] == str(PROGRAMS)
+    assert service["User"] == "kokubus"
+    path = read(UNITS[4].with_suffix(".path"))
+    assert path["Path"]["PathExists"] == str(CONFIG.parent / "data" / REQUEST)
+    assert path["Path"]["Unit"] == UNITS[4].name
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize(
+    ("name", "level"), re.findall(r"\| `(kokubus-\w+)` \| (\d\.\d) \|", OPERATE.read_text())
+)
+def test_the_page_names_how_exposed_each_unit_is(name: str, level: str) -> None:
+    unit = UNITS[0].with_name(f"{name}.service")
+    command = ["systemd-analyze", "security", "--offline=yes", str(unit)]
+    said = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+    found = re.search(r"exposure level for \S+: ([\d.]+)", said)
+    assert found, said
+    assert float(found[1]) <= float(level) < 3
+
+
+def test_every_units_exposure_stands_on_the_page() -> None:
+    text = OPERATE.read_text()
+    assert all(f"| `{unit.stem}` |" in text for unit in UNITS)
+
+
 def test_the_broker_runs_where_the_hub_puts_its_certificates() -> None:
     command = read(UNITS[0])["Service"]["ExecStart"]
     folder = Path(command.split()[-1])
@@ -91,7 +121,7 @@ def test_systemd_finds_nothing_wrong(unit: Path, tmp_path: Path) -> None:
     """Where systemd is not installed, only the form is checked: `read` refuses what is no unit."""
     here = tmp_path / unit.name
     here.write_text(re.sub(r"^(Exec\w+=)\S+", r"\1/bin/true", unit.read_text(), flags=re.MULTILINE))
-    assert {"Unit", "Service", "Install"} == set(read(here).sections())
+    assert {"Unit", "Service"} <= set(read(here).sections()) <= {"Unit", "Service", "Install"}
     if shutil.which("systemd-analyze"):
         found = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", here],

@@ -1,7 +1,6 @@
 """Where somebody outside the agent's process moves the simulated people: a socket of JSON lines.
 
-`kokubus_edge.simulate.asking` asks here. One request a line, one answer a line; the socket is
-its owner's alone (mode 0600)::
+`kokubus_edge.simulate.asking` asks here, as `kokubus_edge.line_server` says::
 
     {"do": "tap", "door": "...", "uid": "04...", "side": "in", "walk": true}
     {"do": "type", "door": "...", "keys": "471108#", "side": "in"}
@@ -16,21 +15,18 @@ as soon as the door has, while its person goes on and walks through.
 from __future__ import annotations
 
 import json
-import socketserver
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kokubus.errors import KokubusError
 from kokubus.messages import Side
+from kokubus_edge.line_server import LineServer, Reply
 from kokubus_edge.simulate.site import WALK_S, Simulation
-
-LINE_LIMIT = 64 * 1024
-Reply: TypeAlias = dict[str, Any]
 
 
 class _Request(BaseModel):
@@ -63,50 +59,11 @@ class _State(_Request):
     pass
 
 
-class Control:
-    """Serves `Simulation` at a socket; `close` removes it."""
+class Control(LineServer):
+    """Serves `Simulation` at a socket; people who walk as it closes are left where they are."""
 
     def __init__(self, simulation: Simulation, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        self._path = path
-        self._server = _Listening(str(path), simulation)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="control", daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop serving; people who walk right now are left where they are."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-        self._path.unlink(missing_ok=True)
-
-
-class _Listening(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, path: str, simulation: Simulation) -> None:
-        self.simulation = simulation
-        super().__init__(path, _Handler)
-
-    def server_bind(self) -> None:
-        super().server_bind()
-        Path(str(self.server_address)).chmod(0o600)  # before listen: nobody has connected yet
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    server: _Listening
-
-    def handle(self) -> None:
-        while line := self.rfile.readline(LINE_LIMIT):
-            try:
-                for reply in _answers(self.server.simulation, line):
-                    self.wfile.write(json.dumps(reply).encode() + b"\n")
-            except (BrokenPipeError, ConnectionResetError):
-                return
+        super().__init__(path, partial(_answers, simulation), name="control")
 
 
 def _answers(simulation: Simulation, line: bytes) -> Iterator[Reply]:

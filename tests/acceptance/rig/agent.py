@@ -22,7 +22,7 @@ from kokubus_edge.simulate.pins import relay_edges
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRON = {
     "GPIOZERO_PIN_FACTORY": "mock",
-    "PYTHONPATH": str(ROOT),
+    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     "PYTHONUNBUFFERED": "1",
 }
 _ATTEMPTS = 5
