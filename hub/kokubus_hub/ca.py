@@ -143,6 +143,10 @@ class Authority:
             raise AuthorityError(f"{name}: asks for a key that is not its own; enrol it again")
         return self.certify(name, csr, now)
 
+    def knows(self, name: str) -> bool:
+        """Whether a certificate was ever issued to ``name``."""
+        return any(_common_name(one) == name for one in self._issued())
+
     def revoke(self, name: str, now: Instant) -> int:
         """Revoke all certificates issued to ``name``; how many. Idempotent.
 

@@ -75,6 +75,7 @@ def redeem(
     with writing(engine) as connection:
         held = _device(connection, keyring, request, asking, now)
         again = held.key_sha256 == asking
+        replaced = not again and authority.knows(held.slug)
         if again and held.lookup_key:
             key = keyring.open(held.lookup_key, f"device:{held.slug}")
         else:
@@ -88,7 +89,6 @@ def redeem(
             "hub": hub_address(settings),
             "site": files.part_for(connection, held.site_id, held.slug),
         }
-    replaced = not again and held.lookup_key is not None
     return Joined(device=held.slug, answer=answer, replaced=replaced)
 
 
@@ -108,7 +108,7 @@ def _equip(
 ) -> bytes:
     """A fresh secret for the device's lookups; whatever it had before is revoked."""
     key = os.urandom(32)
-    if held.lookup_key is not None:
+    if authority.knows(held.slug):
         enrolment.withdraw(settings, authority, held.slug, now)
     fresh = {"lookup_key": keyring.seal(key, f"device:{held.slug}"), "revoked_at": None}
     fresh |= {"online": None, "status_at": None, "kid": None}
