@@ -38,6 +38,7 @@ from kokubus_hub.people import views as people
 from kokubus_hub.problems import Problem
 from kokubus_hub.publisher import Publisher as MqttPublisher
 from kokubus_hub.reports import views as reports
+from kokubus_hub.rooms import views as rooms
 from kokubus_hub.security import SecurityHeaders
 from kokubus_hub.settings import Settings
 from kokubus_hub.sign_in import views as sign_in
@@ -153,7 +154,7 @@ async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
 
 def _mount(app: FastAPI) -> None:
     api = APIRouter(prefix="/api/v1")
-    places = (sites, closures, doors, modes, devices)
+    places = (sites, closures, rooms, doors, modes, devices)
     rights = (people, entitlements, bookings, calendars)
     for feature in (*places, *rights, events, explain, reports):
         api.include_router(feature.router)
@@ -161,6 +162,7 @@ def _mount(app: FastAPI) -> None:
     app.include_router(calendars.public)
     app.include_router(live.router)
     app.include_router(reports.pages)
+    app.include_router(rooms.pages)
     app.include_router(sign_in.router)
     app.include_router(guests.router)
     app.include_router(today.router)
