@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.acceptance.rig.dated import DATABASES, House, house
 from tests.acceptance.rig.network import MakeNetwork, Network, networks, prepare
 from tests.acceptance.rig.village import FIRST
+from tests.integration.pg_server import running
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,21 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     prepare(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Path]:
+    """A PostgreSQL for all cases; started when the first asks for it."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=DATABASES)
+def dated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """A house on any day of the calendar, on either database."""
+    name = str(request.param)
+    with house(name, tmp_path, lambda: request.getfixturevalue("postgresql")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ class Month:
     members: list[str] = field(default_factory=list)
     badges: list[int] = field(default_factory=list)
     bookings: list[int] = field(default_factory=list)
+    due: list[tuple[str, str, int, int]] = field(default_factory=list)
     modes: list[int] = field(default_factory=list)
     closures: list[int] = field(default_factory=list)
     keys: dict[int, bytes] = field(default_factory=dict)
@@ -85,9 +86,12 @@ class Month:
         if self.dice.random() < 0.2:
             span = {"date": iso(start)[:10]}
         room = self.dice.choice(list(ROOMS.values()))
-        made = self.call("POST", "bookings", room=room, member=self._member(), **span)
+        member = self._member()
+        made = self.call("POST", "bookings", room=room, member=member, **span)
         if made:
             self.bookings.append(made["id"])
+            uid = self.uids[self.members.index(member)]
+            self.due.append((uid, INNER if room == ROOMS[STUDIO] else FRONT, start, end))
 
     def cancel(self) -> None:
         if self.bookings:
@@ -162,8 +166,7 @@ class Month:
 
     def tap(self) -> None:
         """Somebody taps; who is let in goes in, mostly."""
-        uid = self.dice.choice([*self.uids, "04AAAAAAAAAAAA"])
-        door = self.dice.choice([*DOORS, INNER, INNER])
+        uid, door = self._somebody()
         side = self.dice.choice([Side.IN, Side.IN, Side.IN, Side.OUT])
         device = self.hub.other if door == BACK else self.hub.device
         tapped = device.tapped(uid, door, at=self.hub.now, side=side)
@@ -174,7 +177,7 @@ class Month:
 
     def tap_in_an_outage(self) -> None:
         """The door decides by its policy of some hours ago, and tells later."""
-        uid, door = self.dice.choice(self.uids), self.dice.choice(DOORS)
+        uid, door = self._somebody()
         number = 2 if door == BACK else 1
         device = self.hub.other if door == BACK else self.hub.device
         policy = self._issued(number)
@@ -217,6 +220,15 @@ class Month:
         assert issued is not None
         life = self.settings.policy_expiry_hours * HOUR_MS
         return Policy(content_of(document), issued.number, life)
+
+    def _somebody(self) -> tuple[str, str]:
+        """Somebody with a booking now, if there is one; else anybody, anywhere."""
+        hour, now = HOUR_MS, self.hub.now
+        due = [(uid, door) for uid, door, s, e in self.due if s - hour <= now < e + hour]
+        if due and self.dice.random() < 0.6:
+            return self.dice.choice(due)
+        uid = self.dice.choice([*self.uids, "04AAAAAAAAAAAA"])
+        return uid, self.dice.choice([*DOORS, INNER, INNER])
 
     def _member(self) -> str:
         return self.dice.choice(self.members)
