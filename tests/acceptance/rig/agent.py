@@ -56,6 +56,16 @@ class Agent:
         log = folder.parent / f"{device}.log"
         self.process = self._loaded = Process(command, log, ENVIRON, ROOT)
 
+    def move(self, namespace: str, host: str, port: int) -> None:
+        """From its next start on it runs in another network namespace, the broker at ``host``."""
+        at_home = f'host = "127.0.0.1"\nport = {self.wire.port}'
+        text = self._config.read_text("utf-8")
+        self._config.write_text(text.replace(at_home, f'host = "{host}"\nport = {port}'), "utf-8")
+        enter = ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.acceptance.rig.lab"]
+        self.process = self._loaded = Process(
+            [*enter, *self._argv], self.process.log, ENVIRON, ROOT
+        )
+
     def start(self, *, linked: bool = True) -> None:
         """Start it; wait until it is at work and, if asked, until its link is up."""
         self.begin()

@@ -18,6 +18,7 @@ class Broker:
 
     def __init__(self, folder: Path, tls: Path) -> None:
         self.device_port, self.hub_port = free_port(), free_port()
+        self._device_host, self._folder = "127.0.0.1", folder
         lay_out(folder, device_port=self.device_port, hub_port=self.hub_port)
         (folder / "data").mkdir()
         shutil.copytree(tls, folder / "tls", dirs_exist_ok=True)
@@ -25,6 +26,14 @@ class Broker:
         assert program, "these tests need Mosquitto: apt install mosquitto"
         command = [program, "-c", "config/hub.conf"]
         self.process = Process(command, folder.parent / "broker.log", cwd=folder)
+
+    def serve_devices_at(self, host: str) -> None:
+        """Listen for devices at another address of this machine, from its next start on."""
+        conf = self._folder / "config/hub.conf"
+        here = f"\nlistener {self.device_port} {{}}\n"
+        text = conf.read_text().replace(here.format(self._device_host), here.format(host))
+        conf.write_text(text)
+        self._device_host = host
 
     def start(self) -> None:
         """Start it and wait until both ports answer."""
@@ -42,8 +51,8 @@ class Broker:
     def _answers(self) -> bool:
         assert self.process.alive, "the broker has ended"
         try:
-            for port in (self.device_port, self.hub_port):
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            for place in ((self._device_host, self.device_port), ("127.0.0.1", self.hub_port)):
+                socket.create_connection(place, timeout=1).close()
         except OSError:
             return False
         return True

@@ -30,9 +30,12 @@ _LOG_SHOWN = 4_000
 MakeNetwork = Callable[..., "Network"]
 
 
-def prepare(folder: Path) -> None:
-    """What every network begins with: keys, certificates, tables, identities of the devices."""
-    settings = Settings(data_dir=folder / "hub")
+def prepare(folder: Path, names: str = "localhost,127.0.0.1") -> None:
+    """What every network begins with: keys, certificates, tables, identities of the devices.
+
+    ``names`` are those the broker's certificate is for.
+    """
+    settings = Settings(data_dir=folder / "hub", broker_names=names)
     enrolment.set_up(settings, now())
     with _opened(settings) as engine:
         database.migrate(engine)

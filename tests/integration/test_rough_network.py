@@ -1,0 +1,134 @@
+"""A door behind a bad LTE link: nobody waits for the network, nothing is lost, nothing is twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from tests.acceptance.rig.network import Network, networks, prepare
+from tests.acceptance.rig.village import FIRST, FRONT, now
+from tests.acceptance.rig.waiting import wait_until
+from tests.integration.rough_network import HERE, NoNamespaceError, Weather, Wire, namespace
+
+from kokubus_hub import models
+
+DEADLINE_MS = 400
+LATE_MS = 2_000
+"""What a packet takes in the worst weather: who has waited less did not wait for the network."""
+MEMBERS = [f"04{number:012X}" for number in range(1, 9)]
+STRANGER = "04FFFFFFFFFFFF"
+
+
+class Door:
+    """The door in its namespace, and everybody who came to it."""
+
+    def __init__(self, network: Network, wire: Wire) -> None:
+        self.network, self.wire = network, wire
+        self.agent = network.agents[FIRST]
+        self.taps: dict[str, dict[str, object]] = {}
+
+    def people(self, count: int, weather: Weather) -> list[str]:
+        """This many come, in this weather; who decided about each."""
+        self.wire.weather = weather
+        return [self.tap() for _ in range(count)]
+
+    def tap(self) -> str:
+        uid = [*MEMBERS, STRANGER][len(self.taps) % (len(MEMBERS) + 1)]
+        done = self.agent.tap(FRONT, uid)
+        assert done["granted"] is (uid != STRANGER), done
+        assert done["tap"] not in self.taps
+        self.taps[done["tap"]] = done
+        return str(done["by"])
+
+    def recorded(self) -> set[str]:
+        return {event.tap for event in self.network.village.rows(models.AccessEvent)}
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    """A door with its rights, linked through good weather."""
+    prepare(tmp_path / "prepared", f"localhost,127.0.0.1,{HERE}")
+    with ExitStack() as stack:
+        make = stack.enter_context(networks(tmp_path, tmp_path / "prepared"))
+        network = make(deadline_ms=DEADLINE_MS)
+        try:
+            wire = stack.enter_context(namespace(f"kk{os.getpid() % 100_000}"))
+        except NoNamespaceError as error:
+            pytest.skip(f"needs root, iproute2 and /dev/net/tun: {error}")
+        network.broker.serve_devices_at(HERE)
+        network.agents[FIRST].move(f"kk{os.getpid() % 100_000}", HERE, network.broker.device_port)
+        for uid in MEMBERS:
+            network.village.member(uid)
+        network.start(FIRST)
+        network.give_policies(FIRST)
+        yield Door(network, wire)
+        network.close()  # the agent leaves its namespace before that goes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_bad_weather_delays_nobody_and_loses_nothing(door: Door) -> None:
+    door.people(4, Weather())
+    lossy = door.people(20, Weather(loss=0.3))
+    assert door.wire.lost > 0
+    delayed = door.people(12, Weather(delay_s=LATE_MS / 1_000))
+    assert set(delayed) == {"edge"}, "an answer cannot have come in time"
+    flapping = [
+        by for turn in range(8) for by in door.people(2, Weather(loss=0.3, broken=turn % 2 == 0))
+    ]
+    silent = door.people(6, Weather(broken=True))
+    assert set(silent) == {"edge"}
+    for by in (lossy, flapping):
+        assert "edge" in by or "hub" in by
+
+    door.wire.weather = Weather()
+    wait_until(lambda: door.recorded() >= set(door.taps), "the hub to hear of everybody")
+    _check(door)
+
+
+def _check(door: Door) -> None:
+    village = door.network.village
+    events, done = village.rows(models.AccessEvent), village.rows(models.Enforcement)
+    assert sorted(event.tap for event in events) == sorted(door.taps)
+    assert sorted(row.tap for row in done) == sorted(door.taps)
+    for row in done:
+        assert (row.granted, row.by) == (door.taps[row.tap]["granted"], door.taps[row.tap]["by"])
+        assert row.at - (UUID(row.tap).int >> 80) < LATE_MS, "somebody waited for the network"
+    door.agent.process.stop()
+    wait_until(lambda: len(_received(door)) == 1, "no gap in the record")
+    ((first, last),) = _received(door)
+    assert first == 1
+    assert all(fact["stamp"]["seq"] <= last for fact in door.agent.spooled())
+    assert village.rows(models.DeadLetter) == []
+
+
+def _received(door: Door) -> list[list[int]]:
+    """The ranges of numbers the hub has."""
+    (spool,) = door.network.village.rows(models.Spool)
+    ranges: list[list[int]] = json.loads(spool.received)
+    return ranges
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_connection_that_died_silently_is_noticed_on_both_sides(door: Door) -> None:
+    """Packets vanish, nobody is told: keepalives of 20 s find it out, and then it is made anew."""
+    downs, ups = door.agent.process.said("link_down"), door.agent.process.said("link_up")
+    broken_at = time.monotonic()
+    door.wire.weather = Weather(broken=True)
+    wait_until(lambda: door.agent.process.said("link_down") > downs, "the door to notice")
+    wait_until(lambda: _offline(door), "the hub to be told by the broker")
+    assert time.monotonic() - broken_at < 60  # the bar is 45 s; the rest is this machine's
+    door.wire.weather = Weather()
+    wait_until(lambda: door.agent.process.said("link_up") > ups, "the door to come back")
+
+
+def _offline(door: Door) -> bool:
+    (row,) = door.network.village.rows(models.Device, slug=FIRST)
+    return row.online is False and row.status_at <= now()
