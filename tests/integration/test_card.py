@@ -33,6 +33,12 @@ UNITS = {f"kokubus-{name}.service" for name in ("edge", "enrol", "update")} | {
 }
 MIB = 1024 * 1024
 DEVICE = f"{SITES[0].stem}-1"
+UNITS = {
+    "kokubus-edge.service",
+    "kokubus-enrol.service",
+    "kokubus-update.path",
+    "kokubus-update.service",
+}
 KNOWN = Path("/proc/filesystems").read_text().split()
 BOOT_TYPE = "vfat" if "vfat" in KNOWN else "ext4"  # not every kernel that tests has FAT built in
 COMMAND_LINE = "console=tty1 root=PARTUUID=1-02 rootfstype=ext4 rootwait quiet"
