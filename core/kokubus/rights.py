@@ -7,9 +7,10 @@ already expanded to absolute windows, so a door needs no time zone data to judge
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 
 from kokubus.messages import Instant, Name, PolicyNumber
 
@@ -131,6 +132,26 @@ class Policy:
         for key in sorted(content.rights):  # a snapshot and its deltas answer alike
             right = content.rights[key]
             self._by_member.setdefault(right.member, []).append((key, right))
+
+    def changed(
+        self,
+        content: Content,
+        touched: Set[str],
+        number: PolicyNumber | None = None,
+        max_age_ms: int | None = None,
+    ) -> Policy:
+        """The policy of ``content``, whose rights differ from these in ``touched`` alone."""
+        made = Policy(Content(), number, max_age_ms)
+        made.content, made._by_member = content, dict(self._by_member)
+        rights = [
+            of.rights[key] for of in (self.content, content) for key in touched & of.rights.keys()
+        ]
+        for member in {right.member for right in rights}:
+            kept = [pair for pair in self.rights_of(member) if pair[0] not in touched]
+            new = ((key, content.rights[key]) for key in touched & content.rights.keys())
+            kept += [pair for pair in new if pair[1].member == member]
+            made._by_member[member] = sorted(kept, key=itemgetter(0))
+        return made
 
     def rights_of(self, member: str | None) -> list[tuple[str, Right]]:
         """(right id, right) of this member; empty if there is none."""

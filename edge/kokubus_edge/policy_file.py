@@ -15,7 +15,7 @@ import structlog
 
 from kokubus.errors import PolicyError
 from kokubus.messages import Instant, PolicyNumber
-from kokubus.policy import Document, content_of, fingerprint
+from kokubus.policy_book import Book, read
 from kokubus.rights import Policy
 from kokubus.wire import canonical
 from kokubus_edge.atomic import write_atomically
@@ -32,16 +32,20 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, PolicyEr
 class Held:
     """A policy in force; ``carried_ms`` had passed since its last renewal at ``since``.
 
-    ``since`` is monotonic; ``document`` is kept for deltas to build on.
+    ``since`` is monotonic; deltas build on ``book``.
     """
 
-    policy: Policy
+    book: Book
     number: PolicyNumber
     sha256: str
-    document: Document
     issued_at: Instant
     carried_ms: int
     since: int
+
+    @property
+    def policy(self) -> Policy:
+        """What is decided by."""
+        return self.book.policy
 
     def age_ms(self, clock: Timepiece) -> int:
         """Since the hub last stood by it: by wall time or by uptime, whichever is more."""
@@ -55,8 +59,9 @@ class Held:
         """The same, stood by once more; the same policy object where its lifetime is the same."""
         policy, lifetime = self.policy, lifetime_ms(issued_at, expires_at)
         if lifetime != policy.max_age_ms:
-            policy = Policy(policy.content, policy.number, lifetime)
-        return replace(self, policy=policy, issued_at=issued_at, carried_ms=0, since=since)
+            policy = policy.changed(policy.content, set(), policy.number, lifetime)
+        book = replace(self.book, policy=policy)
+        return replace(self, book=book, issued_at=issued_at, carried_ms=0, since=since)
 
 
 def lifetime_ms(issued_at: Instant, expires_at: Instant) -> int:
@@ -67,25 +72,20 @@ def lifetime_ms(issued_at: Instant, expires_at: Instant) -> int:
 
 
 def hold(
-    document: Document,
+    book: Book,
     number: PolicyNumber,
     sha256: str,
     *,
     issued_at: Instant,
-    lifetime: int,
     since: int,
 ) -> Held:
-    """Check a document and make it usable.
-
-    Raises PolicyError if it is not what its hash says, or cannot be read.
-    """
-    if fingerprint(document) != sha256:
+    """A policy to be decided by; PolicyError if it is not what its hash says."""
+    if book.fingerprint() != sha256:
         raise PolicyError(f"policy {number}: its hash does not fit")
     return Held(
-        policy=Policy(content_of(document), number, lifetime),
+        book=book,
         number=number,
         sha256=sha256,
-        document=document,
         issued_at=issued_at,
         carried_ms=0,
         since=since,
@@ -105,20 +105,20 @@ class PolicyFile:
         if not self._file.exists():
             return None
         raw = json.loads(self._file.read_bytes())
+        number = PolicyNumber(*map(int, raw["number"]))
         held = hold(
-            raw["document"],
-            PolicyNumber(*map(int, raw["number"])),
+            read(raw["document"], number, int(raw["lifetime_ms"])),
+            number,
             raw["sha256"],
             issued_at=int(raw["issued_at"]),
-            lifetime=int(raw["lifetime_ms"]),
             since=self._clock.mono(),
         )
         return self._aged(held)
 
     def write(self, held: Held) -> None:
         """Both files; OSError if the disk refuses."""
-        body = _head(held) | {"document": held.document}
-        write_atomically(self._file, canonical(body))
+        head = canonical(_head(held))[:-1] + b',"document":'
+        write_atomically(self._file, b"".join([head, *held.book.encoded(), b"}"]))
         self.write_age(held)
 
     def write_age(self, held: Held) -> None:

@@ -14,7 +14,7 @@ from kokubus.downlinks import PolicyDelta, PolicyRenewed, PolicySnapshot
 from kokubus.errors import PolicyError
 from kokubus.happenings import PolicyChanged
 from kokubus.messages import Instant, PolicyNumber
-from kokubus.policy import Document, patch
+from kokubus.policy_book import Book, read
 from kokubus.rights import Policy
 from kokubus.wire import Down
 from kokubus_edge.clock import Timepiece
@@ -121,34 +121,29 @@ class PolicyStore:
             if not isinstance(message, PolicyRenewed):
                 self._say_stored()
         else:
-            self._apply(message, self._document(message), down.expires_at)
+            lifetime = lifetime_ms(message.issued_at, down.expires_at)
+            self._apply(message, self._book(message, lifetime))
 
     def _is_held(self, message: PolicySnapshot | PolicyDelta | PolicyRenewed) -> bool:
         held = self._held
         return bool(held and (message.number, message.sha256) == (held.number, held.sha256))
 
-    def _document(self, message: PolicySnapshot | PolicyDelta | PolicyRenewed) -> Document:
+    def _book(self, message: PolicySnapshot | PolicyDelta | PolicyRenewed, lifetime: int) -> Book:
         """What the message makes of what we have; PolicyError if that is not possible."""
-        held = self._held
+        held, number = self._held, message.number
         match message:
             case PolicySnapshot(content=content):
-                return content
+                return read(content, number, lifetime)
             case PolicyDelta(base=base, put=put, drop=drop) if held and base == held.number:
-                return patch(held.document, put, drop)
+                return held.book.changed(put, drop, number, lifetime)
         raise PolicyError(f"{message.kind} of {message.number} does not fit {self.have}")
 
-    def _apply(
-        self,
-        message: PolicySnapshot | PolicyDelta | PolicyRenewed,
-        document: Document,
-        expires_at: Instant,
-    ) -> None:
+    def _apply(self, message: PolicySnapshot | PolicyDelta | PolicyRenewed, book: Book) -> None:
         self._held = hold(
-            document,
+            book,
             message.number,
             message.sha256,
             issued_at=message.issued_at,
-            lifetime=lifetime_ms(message.issued_at, expires_at),
             since=self._clock.mono(),
         )
         self._stored = False

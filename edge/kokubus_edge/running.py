@@ -50,13 +50,13 @@ from kokubus_edge.spool_orders import Sizes
 log = structlog.get_logger(__name__)
 
 
-_SWITCH_S = 0.001
+SWITCH_S = 0.001
 """A tap passes four threads; behind a busy one each would wait for Python's usual 5 ms."""
 
 
 def run(settings: Settings) -> None:
     """Run the agent until SIGTERM or SIGINT."""
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
     logs.configure(RECENT.behind(sys.stderr))
     with Running(settings) as running:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -33,6 +33,7 @@ from kokubus.errors import SettingsError
 from kokubus.site import Door, Sensor, Site, check, read_site
 from kokubus.wire import valid_device
 
+READINGS_EVERY_S = 10.0
 _SOCKET_LIMIT = 107
 """sun_path of unix(7) holds 108 bytes, the last one zero."""
 
@@ -110,7 +111,7 @@ class _Agent(_Table):
     data: str = "data"
     control: str | None = None
     simulated: bool = False
-    readings_every_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 10.0
+    readings_every_s: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = READINGS_EVERY_S
     spool_limit: Annotated[int, Field(ge=1_000, le=100_000_000)] = 1_000_000
     wheels: Annotated[str, Field(min_length=1, max_length=500)] = "/var/lib/kokubus/wheels"
     rtc_drift_ppm: Annotated[float | None, Field(ge=0.1, le=200, allow_inf_nan=False)] = None

@@ -19,6 +19,7 @@ from kokubus import credential
 from kokubus.credential import Credential
 from kokubus.messages import Fact, PolicyNumber
 from kokubus.policy import document_of, fingerprint
+from kokubus.policy_book import read
 from kokubus.rights import BadgeRules, Content, DoorRules, Right, RightKind
 from kokubus_cli.ports import free_port
 from kokubus_edge.agent import Stop
@@ -88,11 +89,10 @@ def store_policy(made: Settings, clock: Any) -> None:
     )
     document = document_of(content)
     held = hold(
-        document,
+        read(document, PolicyNumber(1, 1), 3_600_000),
         PolicyNumber(1, 1),
         fingerprint(document),
         issued_at=wall_ms(),
-        lifetime=3_600_000,
         since=clock.mono(),
     )
     PolicyFile(made.data, clock).write(held)

@@ -89,6 +89,27 @@ class Agent:
         self.process = Forked(nursery, self._argv, log) if nursery else self._loaded
         self.begin()
 
+    def power_cut(self, **clock: Any) -> None:
+        """Kill it as a power cut does; it comes back to the clock of `set_clock`, not linked."""
+        self.process.kill()
+        self.set_clock(**clock)
+        self.start(linked=False)
+
+    def set_clock(self, **clock: Any) -> None:
+        """What its computer's clocks say from its next start on: see `rig.clock`."""
+        (self.data / "lab-clock.json").write_text(json.dumps(clock), "utf-8")
+
+    def sync_clock(self) -> None:
+        """NTP has reached its computer, while it runs."""
+        (self.data / "ntp").touch()
+
+    def age_policy(self, hours: float) -> None:
+        """While it does not run: as if the hub had stood by its policy so long ago."""
+        file = self.data / "policy-age.json"
+        held = json.loads(file.read_text("utf-8"))
+        held["issued_at"] -= int(hours * 3_600_000)
+        file.write_text(json.dumps(held), "utf-8")
+
     def release(self) -> None:
         """What systemd runs when the agent has ended: ``kokubus edge release``."""
         command = [str(Path(sys.executable).parent / "kokubus"), "edge", "release", "--config"]

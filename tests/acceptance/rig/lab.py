@@ -18,10 +18,11 @@ from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
 from pydantic import BaseModel
+from tests.acceptance.rig.clock import lab_clock
 
 from kokubus.credential import Credential
 from kokubus.messages import Side
-from kokubus_edge import cli, readers
+from kokubus_edge import cli, readers, running
 from kokubus_edge.emulator import Card
 from kokubus_edge.reader import Mfrc522Reader, ScriptedReader
 from kokubus_edge.simulate import control
@@ -85,7 +86,11 @@ def _burst(simulation: Simulation, asked: _Cards) -> Iterator[Reply]:
 def main(argv: Sequence[str]) -> int:
     """``kokubus edge``, in the lab."""
     deeds = {"put": (_put, _Cards), "take": (_take, _Cards), "burst": (_burst, _Cards)}
-    with patch.dict(control._DEEDS, deeds), patch.object(readers, "Mfrc522Reader", _Reader):
+    with (
+        patch.dict(control._DEEDS, deeds),
+        patch.object(readers, "Mfrc522Reader", _Reader),
+        patch.object(running, "DeviceClock", lab_clock),
+    ):
         return cli.main(argv)
 
 

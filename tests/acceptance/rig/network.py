@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import httpx
 from sqlalchemy import Engine
 from tests.acceptance.rig.agent import ROOT, Agent
 from tests.acceptance.rig.broker import Broker
@@ -20,6 +23,7 @@ from tests.acceptance.rig.village import DEVICES, Village, now, site_toml
 from tests.acceptance.rig.waiting import wait_until
 
 from kokubus.site import read_site
+from kokubus_cli.ports import free_port
 from kokubus_hub import database, enrolment, models
 from kokubus_hub.ca import Authority
 from kokubus_hub.keys import Keyring
@@ -134,13 +138,45 @@ class Network:
             return False
         return issued[-1].sha256 in stored.read_text("utf-8")
 
+    def web(self) -> str:
+        """Start the hub's pages and API; their address."""
+        port = free_port()
+        role = self._role("serve", KOKUBUS_HUB_LISTEN_PORT=str(port))
+        role.start()
+        address = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _answers(address), "the hub's pages")
+        return address
+
+    def backup(self) -> Path:
+        """A copy of the hub's database as it is now."""
+        copy = self.folder / "backup.db"
+        with (
+            closing(sqlite3.connect(self.hub_folder / "kokubus.db")) as source,
+            closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+        return copy
+
+    def restore(self, backup: Path, *, told: bool) -> None:
+        """As docs/operate.md says it; ``told``: with ``kokubus hub restored``."""
+        self.listener.stop()
+        self.work.stop()
+        self.engine.dispose()
+        for suffix in ("-wal", "-shm"):
+            (self.hub_folder / f"kokubus.db{suffix}").unlink(missing_ok=True)
+        shutil.copyfile(backup, self.hub_folder / "kokubus.db")
+        if told:
+            command = [str(Path(sys.executable).parent / "kokubus"), "hub", "--data-dir"]
+            subprocess.run([*command, str(self.hub_folder), "restored"], check=True)
+        self.listen()
+
     def report(self) -> None:
         """Say what the processes said: pytest shows it where a test has failed."""
         for log in sorted(self.folder.glob("*.log")):
             said = log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
             sys.stdout.write(f"\n--- {log.stem}\n{said}")
 
-    def _role(self, role: str) -> Process:
+    def _role(self, role: str, **more: str) -> Process:
         environ = {
             "KOKUBUS_HUB_DATA_DIR": str(self.hub_folder),
             "KOKUBUS_HUB_MQTT_PORT": str(self.hub_wire.port),
@@ -148,7 +184,7 @@ class Network:
             "KOKUBUS_HUB_MQTT_CERT": str(self.hub_folder / "hub.crt"),
             "KOKUBUS_HUB_MQTT_KEY": str(self.hub_folder / "hub.key"),
             "PYTHONUNBUFFERED": "1",
-        }
+        } | more
         command = [str(Path(sys.executable).parent / "kokubus"), "hub", role]
         process = Process(command, self.folder / f"{role}.log", environ, ROOT)
         self._stack.callback(process.stop)
@@ -162,6 +198,13 @@ class Network:
             agents[device] = Agent(device, self.folder / device, control, port, site)
             self._stack.callback(agents[device].close)
         return agents
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address).status_code < 500
+    except httpx.TransportError:
+        return False
 
 
 def _apply(engine: Engine, site: str) -> None:

@@ -153,6 +153,29 @@ class Village:
             connection.execute(booked.values(status="cancelled", changed_at=now()))
             changes.record(connection, now(), "cancelled")
 
+    def entitle(self, person: Person) -> None:
+        """A standing right to the whole site, at any time and without an end."""
+        always = {day: ["00:00-24:00"] for day in _DAYS}
+        with writing(self.engine) as connection:
+            site = connection.execute(select(models.Site.id)).scalar_one()
+            right = {"member_id": person.member, "site_id": site, "schedule": always}
+            _id(connection, models.Entitlement, **right)
+            changes.record(connection, now(), "entitled")
+
+    def key(self, person: Person) -> None:
+        """One of the site's keys: caretaker, fire brigade."""
+        with writing(self.engine) as connection:
+            site = connection.execute(select(models.Site.id)).scalar_one()
+            _id(connection, models.Keyholder, site_id=site, badge_id=person.badge)
+            changes.record(connection, now(), "key given")
+
+    def block(self, person: Person) -> None:
+        """Their badge was lost."""
+        with writing(self.engine) as connection:
+            badge = update(models.Badge).where(models.Badge.id == person.badge)
+            connection.execute(badge.values(status="blocked"))
+            changes.record(connection, now(), "blocked")
+
     def member(self, uid: str) -> Person:
         """Somebody who has booked the hall."""
         person = self.enrol(uid)
