@@ -28,11 +28,9 @@ from kokubus.downlinks import (
 from kokubus.happenings import (
     Act,
     Answered,
-    Beep,
     Commanded,
     Happening,
     Judge,
-    Light,
     Lock,
     Now,
     ReaderChanged,
@@ -55,6 +53,7 @@ from kokubus_edge.health import Health
 from kokubus_edge.inbox import ReaderTrouble, Readings, Say, SensorTrouble, Stop, new_tap_id
 from kokubus_edge.link import LinkDown, LinkUp
 from kokubus_edge.link_ear import HubSaid
+from kokubus_edge.lock_troubles import LockTroubles
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
 from kokubus_edge.spool_orders import CommandKept
 from kokubus_edge.trouble import Trouble
@@ -91,7 +90,7 @@ class Agent:
         self._overhear = overhear
         self._inbox = inbox
         self._commands = Commands()
-        self._failed: set[str] = set()
+        self._locks = LockTroubles(self._lock_alarm)
         self._readers, self._sensors = Troubles(), Troubles()
         self._ticked = -TICK_MS
         self._hands: Hands
@@ -123,7 +122,7 @@ class Agent:
     @property
     def locks_failed(self) -> list[str]:
         """Doors whose lock could not be moved."""
-        return sorted(self._failed)
+        return self._locks.doors
 
     @property
     def doors(self) -> Mapping[str, Door]:
@@ -200,19 +199,12 @@ class Agent:
                 self._hands.wires.perform(door, act)
         except Exception as error:
             log.exception("act_failed", door=door, act=type(act).__name__)
-            self._bolt_failed(door, act, f"{type(error).__name__}: {error}"[:300])
+            self._locks.failed(door, act, f"{type(error).__name__}: {error}"[:300])
         else:
-            self._bolt_works(door, act)
+            self._locks.done(door, act)
 
-    def _bolt_failed(self, door: str, act: Act, detail: str) -> None:
-        if _moves_bolt(act) and door not in self._failed:
-            self._failed.add(door)
-            self._say(DeviceAlarmed, alarm="lock_failed", active=True, door=door, detail=detail)
-
-    def _bolt_works(self, door: str, act: Act) -> None:
-        if door in self._failed and _moves_bolt(act):
-            self._failed.discard(door)
-            self._say(DeviceAlarmed, alarm="lock_failed", active=False, door=door)
+    def _lock_alarm(self, door: str, active: bool, detail: str) -> None:
+        self._say(DeviceAlarmed, alarm="lock_failed", active=active, door=door, detail=detail)
 
     def _heard(self, down: wire.Down) -> None:
         message = down.message
@@ -310,7 +302,3 @@ class Agent:
             policy_age_ms=self._policies.age_ms(),
             noise=os.urandom(10),
         )
-
-
-def _moves_bolt(act: Act) -> bool:
-    return not isinstance(act, Send | Judge | Light | Beep)

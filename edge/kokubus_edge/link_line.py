@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Literal
@@ -123,15 +125,27 @@ def cut(client: mqtt.Client) -> None:
     sock: Any = client.socket()
     if sock is not None:
         try:
-            sock.shutdown(socket.SHUT_RDWR)
+            with _plain(sock) as plain:
+                plain.shutdown(socket.SHUT_RDWR)
         except OSError:  # it is gone already, which is what was wanted
             return
 
 
 def _hasten(_client: mqtt.Client, _userdata: Any, sock: Any) -> None:
     """Small packets leave at once (else 44 ms), and a dead peer is noticed while we send."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+    with _plain(sock) as plain:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+
+
+@contextmanager
+def _plain(sock: Any) -> Iterator[socket.socket]:
+    """The socket itself: paho's for websockets is a wrapper that has a number and little else."""
+    if isinstance(sock, socket.socket):
+        yield sock
+    else:
+        with socket.socket(fileno=os.dup(sock.fileno())) as plain:
+            yield plain
 
 
 def _leave_to_the_loop(*_: object) -> None:

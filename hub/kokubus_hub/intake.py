@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from kokubus import messages as said
 from kokubus import wire
 from kokubus.errors import KokubusError
-from kokubus_hub import answer, models, passing, places, revoked, unknown
+from kokubus_hub import answer, cloned, models, passing, places, revoked, unknown
 from kokubus_hub.batch import Batch
 from kokubus_hub.boots import Boots
 from kokubus_hub.database import writing
@@ -106,6 +106,7 @@ class Intake:
 
     def _answer_again(self, batch: Batch, found: Sorted, replies: Replies) -> None:
         stored = answer.stored_answers(batch, [one.tap.id for one in found.repeated])
+        cloned.look(batch, found.repeated, stored)
         for one in found.repeated:
             row = stored.get(one.tap.id)
             if row is not None and row.granted is not None:

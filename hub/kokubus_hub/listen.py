@@ -32,6 +32,7 @@ from kokubus_hub.sorting import Letter
 
 BATCH = 256
 IDLE_S = 0.5
+KEEPALIVE_S = 20
 RECONNECT_S = (0.2, 5.0)
 SETTLED_S = 5.0
 """A connection that lasted so long was no part of a row of failures."""
@@ -127,7 +128,7 @@ class Listener:
 
     def _connected(self) -> bool:
         try:
-            self._client.connect(self._broker.host, self._broker.port, keepalive=20)
+            self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
             self._client.flush()
         except OSError as error:
             log.warning("broker_unreachable", host=self._broker.host, error=str(error))

@@ -1,0 +1,36 @@
+"""Doors whose lock could not be moved: each is one alarm, until it can be again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kokubus.happenings import Act, Beep, Judge, Light, Send
+
+
+class LockTroubles:
+    """``say(door, active, detail)`` begins or ends the alarm ``lock_failed``."""
+
+    def __init__(self, say: Callable[[str, bool, str], None]) -> None:
+        self._say = say
+        self._failed: set[str] = set()
+
+    @property
+    def doors(self) -> list[str]:
+        """Those that cannot be moved now."""
+        return sorted(self._failed)
+
+    def failed(self, door: str, act: Act, detail: str) -> None:
+        """An act was not done; only one that moves the bolt counts."""
+        if _moves_bolt(act) and door not in self._failed:
+            self._failed.add(door)
+            self._say(door, True, detail)  # noqa: FBT003 - "it is active"
+
+    def done(self, door: str, act: Act) -> None:
+        """An act was done."""
+        if door in self._failed and _moves_bolt(act):
+            self._failed.discard(door)
+            self._say(door, False, "")  # noqa: FBT003 - "it has ended"
+
+
+def _moves_bolt(act: Act) -> bool:
+    return not isinstance(act, Send | Judge | Light | Beep)

@@ -1,0 +1,50 @@
+"""A line on which packets vanish without a word: both ends notice, and nothing is lost.
+
+Neither end hears of it: the proxy goes on holding the connection, as a carrier's NAT does.
+"""
+
+from __future__ import annotations
+
+import pytest
+from tests.acceptance.rig.network import Network
+from tests.acceptance.rig.village import FIRST, FRONT
+from tests.acceptance.rig.waiting import wait_until
+
+from kokubus_edge import link_line
+from kokubus_hub import listen, models, publisher
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+UID = "04A3C6CAE26180"
+NOTICED_S = 45
+
+
+def online(network: Network) -> bool | None:
+    value: bool | None = network.village.rows(models.Device, slug=FIRST)[0].online
+    return value
+
+
+def test_both_ends_notice_and_all_of_it_arrives_later(network: Network) -> None:
+    """The device by an answer that does not come, the broker by a sign of life that does not."""
+    agent = network.agents[FIRST]
+    wait_until(lambda: online(network), "the device to be known as online")
+    agent.wire.hold(up=True, down=True)
+    agent.tap(FRONT, UID)
+    wait_until(lambda: agent.process.said("link_down"), "the device to notice")
+    wait_until(lambda: online(network) is False, "the broker to tell the hub")
+    agent.wire.cut()
+    agent.wire.restore()
+    wait_until(lambda: online(network), "the device to be back")
+    wait_until(lambda: network.village.rows(models.Enforcement), "what happened meanwhile")
+    wait_until(lambda: not agent.spooled("badge_tapped"), "the tap to be receipted")
+    wait_until(lambda: not agent.spooled("enforced"), "what the door did to be receipted")
+
+
+def test_the_signs_of_life_are_close_enough_together() -> None:
+    """MQTT 5, 3.1.2.10: a client asks after a keepalive of silence and waits for another one.
+
+    The broker ends a connection after one and a half. A second more is paho's own pace.
+    """
+    for keepalive_s in (link_line.KEEPALIVE_S, publisher.KEEPALIVE_S, listen.KEEPALIVE_S):
+        assert 2 * keepalive_s + 1 <= NOTICED_S
+        assert 1.5 * keepalive_s <= NOTICED_S
+    assert link_line._USER_TIMEOUT_MS <= NOTICED_S * 1000
