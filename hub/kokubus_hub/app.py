@@ -33,6 +33,7 @@ from kokubus_hub.keys import Keyring
 from kokubus_hub.live import board
 from kokubus_hub.live import views as live
 from kokubus_hub.live.feed import Feed
+from kokubus_hub.metrics import own_health
 from kokubus_hub.pages import Static, page
 from kokubus_hub.people import views as people
 from kokubus_hub.problems import Problem
@@ -163,6 +164,7 @@ def _mount(app: FastAPI) -> None:
     app.include_router(live.router)
     app.include_router(reports.pages)
     app.include_router(rooms.pages)
+    app.include_router(own_health.router)
     app.include_router(sign_in.router)
     app.include_router(guests.router)
     app.include_router(today.router)
