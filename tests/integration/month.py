@@ -167,7 +167,9 @@ class Month:
     def tap(self) -> None:
         """Somebody taps; who is let in goes in, mostly."""
         uid, door = self._somebody()
-        side = self.dice.choice([Side.IN, Side.IN, Side.IN, Side.OUT])
+        self._tap(uid, door, self.dice.choice([Side.IN, Side.IN, Side.IN, Side.OUT]))
+
+    def _tap(self, uid: str, door: str, side: Side) -> None:
         device = self.hub.other if door == BACK else self.hub.device
         tapped = device.tapped(uid, door, at=self.hub.now, side=side)
         answer = self.hub.ask(device.say(tapped))
@@ -252,3 +254,14 @@ class Month:
                 self.hub.now += self.dice.randint(0, 60_000)
             if self.dice.random() < 0.3:
                 self.tap_in_an_outage()
+        self._last_day()
+
+    def _last_day(self) -> None:
+        """What the dice may have left out."""
+        for mode in self.modes:
+            self.call("DELETE", f"modes/{mode}")
+        self.newcomer()
+        self.call("PATCH", f"members/{self.members[-1]}", status="suspended")
+        self._tap(self.uids[-1], FRONT, Side.IN)
+        self.call("POST", "modes", kind="lockdown", reason="a test")
+        self._tap(self.uids[0], FRONT, Side.IN)

@@ -46,6 +46,8 @@ class BookingOut(BaseModel):
 
     id: int
     site: str
+    municipality: str | None = Field(description="Where the site stands when it begins")
+    address: str | None
     room: str
     member: str | None = Field(description="Who holds it; null where its source names nobody known")
     companions: list[str] = Field(description="Members whose badges open the doors as well")

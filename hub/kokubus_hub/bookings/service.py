@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from kokubus.messages import Instant
 from kokubus.rights import Window
@@ -28,6 +28,14 @@ from kokubus_hub.times import instant
 
 _BOOKING, _ROOM, _SITE = table(models.Booking), table(models.Room), table(models.Site)
 _MEMBER, _HOLDER = table(models.Member), table(models.BookingHolder)
+_PLACEMENT, _MUNICIPALITY = table(models.Placement), table(models.Municipality)
+_STANDS = (
+    _PLACEMENT.c.site_id == _ROOM.c.site_id,
+    _PLACEMENT.c.start <= _BOOKING.c.start,
+    or_(_PLACEMENT.c.end.is_(None), _PLACEMENT.c.end > _BOOKING.c.start),
+)
+_WHERE = select(_PLACEMENT.c.address).where(*_STANDS).limit(1)
+_WHOSE = select(_MUNICIPALITY.c.slug).join_from(_PLACEMENT, _MUNICIPALITY).where(*_STANDS).limit(1)
 BOOKINGS = (
     select(
         _BOOKING,
@@ -37,6 +45,8 @@ BOOKINGS = (
         _SITE.c.slug.label("site"),
         _MEMBER.c.slug.label("member"),
         _MEMBER.c.name.label("member_name"),
+        _WHOSE.scalar_subquery().label("municipality"),
+        _WHERE.scalar_subquery().label("address"),
     )
     .join_from(_BOOKING, _ROOM)
     .join(_SITE, _SITE.c.id == _ROOM.c.site_id)

@@ -19,9 +19,9 @@ from kokubus.errors import SiteError
 from kokubus.messages import Instant
 from kokubus.site import Door, Placement, Room, Sensor, Site, read_site
 from kokubus.site.shapes import OUTSIDE
-from kokubus_hub import changes, models
+from kokubus_hub import changes, models, rules
 from kokubus_hub.models import table
-from kokubus_hub.sites import files
+from kokubus_hub.sites import closures, files
 
 Values = Mapping[str, Any]
 _TABLES: Mapping[str, Table] = {
@@ -32,14 +32,17 @@ _TABLES: Mapping[str, Table] = {
     "door": table(models.Door),
     "sensor": table(models.Sensor),
 }
-_PLACEMENT = table(models.Placement)
+_PLACEMENT, _SITE = table(models.Placement), table(models.Site)
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What `apply` did, a line each: ``+`` new, ``~`` changed, ``-`` gone, ``=`` stays."""
+    """What `apply` did, a line each.
+
+    ``+`` new, ``~`` changed, ``-`` gone, ``=`` stays, ``!`` somebody has to see to it.
+    """
 
     lines: tuple[str, ...]
     sites: tuple[str, ...]
@@ -85,7 +88,7 @@ def apply(connection: Connection, sites: Sequence[Site], now: Instant) -> Applie
     touched: list[str] = []
     for site in sites:
         work = _Work(connection)
-        _apply_site(work, site)
+        _apply_site(work, site, now)
         if work.lines:
             lines += work.lines
             touched.append(site.id)
@@ -94,9 +97,10 @@ def apply(connection: Connection, sites: Sequence[Site], now: Instant) -> Applie
     return Applied(tuple(lines), tuple(touched))
 
 
-def _apply_site(work: _Work, site: Site) -> None:
+def _apply_site(work: _Work, site: Site, now: Instant) -> None:
     site_id = work.put("site", site.id, _site(site))
-    _place(work, site, site_id)
+    if _place(work, site, site_id):
+        work.stranded = list(_stranded(work.connection, site_id, now))
     for room in site.rooms:
         work.put("room", room.id, _room(room, site_id))
     for device in site.devices:
@@ -107,7 +111,7 @@ def _apply_site(work: _Work, site: Site) -> None:
         work.put("sensor", sensor.id, _sensor(sensor, site_id, work.ids))
     if files.keep(work.connection, site_id, site) and not work.lines:
         work.lines.append(f"~ file of {site.id}: what only its devices need")
-    work.lines += _left_over(work, site_id)
+    work.lines += [*work.stranded, *_left_over(work, site_id)]
 
 
 @dataclass(slots=True)
@@ -117,6 +121,7 @@ class _Work:
     connection: Connection
     ids: dict[tuple[str, str], int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
+    stranded: list[str] = field(default_factory=list)
 
     def put(self, kind: str, slug: str, values: Values) -> int:
         """Insert or update a row by its slug; its id."""
@@ -141,8 +146,8 @@ class _Work:
             self.connection.execute(update(target).where(target.c.id == row.id).values(**fresh))
 
 
-def _place(work: _Work, site: Site, site_id: int) -> None:
-    """Nothing refers to a placement, so those that differ go and come."""
+def _place(work: _Work, site: Site, site_id: int) -> bool:
+    """Whether placements differed; nothing refers to one, so they go and come."""
     wanted = {_placement(work, one, site): one for one in site.placements}
     query = select(_PLACEMENT).where(_PLACEMENT.c.site_id == site_id)
     held = {
@@ -167,6 +172,16 @@ def _place(work: _Work, site: Site, site_id: int) -> None:
                 longitude=longitude,
             )
         )
+    return held.keys() != wanted.keys()
+
+
+def _stranded(connection: Connection, site_id: int, now: Instant) -> Iterator[str]:
+    """Bookings that the placements leave on the road: they stay, and open nothing there."""
+    site = connection.execute(select(_SITE).where(_SITE.c.id == site_id)).one()
+    stands = connection.execute(select(_PLACEMENT).where(_PLACEMENT.c.site_id == site_id)).all()
+    for start, end in rules.in_transit(site, stands):
+        for row in closures.hits(connection, site_id, max(start, now), end):
+            yield f"! booking {row.id} of {row.room} falls into transit"
 
 
 _Stand = tuple[int, str, Instant, Instant | None, float | None, float | None]
