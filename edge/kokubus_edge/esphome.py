@@ -1,8 +1,10 @@
 """What ESPHome nodes say on the site's own broker.
 
 A node publishes each sensor's value as text, retained (ESPHome, MQTT client component); what a
-broker has kept may be of a node that died last year, so only what is published now counts. Any
-device that publishes a number, or ON and OFF, will do.
+broker has kept may be of a node that died last year, so only what is published now counts. A PIR
+or a light beam speaks only when something happens: there the node's own word that it is online,
+which the broker takes back when the node is gone, tells calm from dead. Any device that publishes
+a number, or ON and OFF, will do.
 """
 
 from __future__ import annotations
@@ -41,8 +43,11 @@ class EspHome:
     ) -> None:
         self._sensors = {sensor.topic: sensor for sensor in sensors if sensor.topic is not None}
         self._broker, self._crossed = broker, crossed
+        self._nodes = {f"{_node(topic)}/status": _node(topic) for topic in self._sensors}
+        self._online: set[str] = set()
         self._lock = threading.Lock()
         self._fresh: dict[str, float] = {}
+        self._pir: dict[str, float] = {}
         self._said: str | None = "the site's own broker was not reached yet"
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
         self._client.on_connect = self._connected
@@ -54,8 +59,8 @@ class EspHome:
 
     @property
     def sensors(self) -> frozenset[str]:
-        """Those that speak now and then; a beam may rest for a night."""
-        return frozenset(one.id for one in self._sensors.values() if one.quantity != "beam")
+        """All of them: each is missed once it is silent."""
+        return frozenset(sensor.id for sensor in self._sensors.values())
 
     def start(self) -> None:
         """Connect in a thread of paho's own, and again whenever it is lost."""
@@ -70,11 +75,17 @@ class EspHome:
     def read(self) -> dict[str, float]:
         """What was said since this was last asked; `OSError` if there is nobody to listen to."""
         with self._lock:
-            fresh, self._fresh = self._fresh, {}
+            fresh, self._fresh = self._calm() | self._fresh, {}
             said = self._said
         if said is not None and not fresh:
             raise OSError(said)
         return fresh
+
+    def _calm(self) -> dict[str, float]:
+        """What rests as it was, at nodes that are online; a beam only says that it is at work."""
+        alive = [one for topic, one in self._sensors.items() if _node(topic) in self._online]
+        beams = {one.id: 0.0 for one in alive if one.quantity == "beam"}
+        return beams | {one.id: self._pir[one.id] for one in alive if one.id in self._pir}
 
     def _connected(self, client: Client, *about: Any) -> None:
         reason = about[2]
@@ -82,16 +93,21 @@ class EspHome:
             self._say(f"the site's own broker refuses: {reason}")
             return
         self._say(None)
-        client.subscribe([(topic, 0) for topic in self._sensors])
+        client.subscribe([(topic, 0) for topic in (*self._sensors, *self._nodes)])
 
     def _lost(self, *about: Any) -> None:
         del about
+        self._online.clear()
         self._say("the site's own broker does not answer: is mosquitto at work on this device?")
 
     def _heard(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         del client, userdata
+        if message.topic in self._nodes:
+            come = message.payload == b"online"
+            (self._online.add if come else self._online.discard)(self._nodes[message.topic])
+            return
         sensor = self._sensors.get(message.topic)
-        if sensor is None or message.retain:
+        if sensor is None or (message.retain and sensor.quantity != "pir"):
             return
         value = number(message.payload)
         if value is None:
@@ -99,7 +115,15 @@ class EspHome:
         elif sensor.quantity == "beam":
             self._passed(sensor, value)
         else:
-            with self._lock:
+            self._keep(sensor, value, retained=message.retain)
+
+    def _keep(self, sensor: Sensor, value: float, *, retained: bool) -> None:
+        """A short motion between two questions is not lost: it stays the newest until asked."""
+        with self._lock:
+            if sensor.quantity == "pir":
+                self._pir[sensor.id] = value
+                value = max(value, self._fresh.get(sensor.id, 0.0))
+            if not retained:
                 self._fresh[sensor.id] = value
 
     def _passed(self, sensor: Sensor, value: float) -> None:
@@ -109,6 +133,11 @@ class EspHome:
     def _say(self, why: str | None) -> None:
         with self._lock:
             self._said = why
+
+
+def _node(topic: str) -> str:
+    """The node a topic belongs to: what stands before its kind of component."""
+    return topic.partition("/sensor/")[0].partition("/binary_sensor/")[0]
 
 
 def number(payload: bytes | bytearray) -> float | None:

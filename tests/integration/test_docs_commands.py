@@ -152,13 +152,15 @@ def test_every_command_of_the_hub_is_on_the_page() -> None:
 def test_every_alarm_is_explained() -> None:
     """Those that the hub raises, and those that a door reports."""
     hubs = "".join(path.read_text() for path in (ROOT / "hub/kokubus_hub").glob("*.py"))
-    doors = (ROOT / "edge/kokubus_edge/trouble.py").read_text()
-    doors += (ROOT / "edge/kokubus_edge/agent.py").read_text()
+    doors = "".join(path.read_text() for path in (ROOT / "edge/kokubus_edge").glob("*.py"))
+    doors += "".join(path.read_text() for path in (ROOT / "core/kokubus").glob("door*.py"))
     raised = {DoorForced.kind, DoorHeld.kind}
     raised |= set(re.findall(r"\balarm(?:_once)?[(, ]+\"(\w+)\"", hubs))
-    for standing in re.findall(r"_ALARM\.c\.kind\.in_\(\(([^()]*)\)\)", hubs):
-        raised |= set(re.findall(r"\"(\w+)\"", standing))
-    raised |= set(re.findall(r"(?:alarm=\"|``)(\w+_\w+)(?:\"|``)", doors))
+    raised |= set(re.findall(r"(?:alarm=|ALARM = |_alarmed\(|_changed\()\"(\w+)\"", doors + hubs))
+    for several in re.findall(r"kind\.in_\(([\s\S]*?)\)\s*\)|SILENCE = (.*)", doors + hubs):
+        raised |= set(re.findall(r"\"(\w+)\"", "".join(several)))
+    trouble = (ROOT / "edge/kokubus_edge/trouble.py").read_text()
+    raised |= set(re.findall(r"``(\w+_\w+)``", trouble))
     explained = set(re.findall(r"^\| `(\w+)`", TEXT, re.MULTILINE))
     assert {"device_offline", "keyholder_used", "spool_full", "lock_failed"} <= raised
     assert raised == explained
