@@ -6,19 +6,25 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, insert, select, text
+from tests.hub import busy_place as busy
 from tests.hub import facts
 from tests.hub.policy_world import NOW, World, furnished
 from tests.integration import test_postgresql as postgresql
 
 from kokubus_hub import database, models
 from kokubus_hub.keys import Keyring
+from kokubus_hub.metrics import progress
 from kokubus_hub.metrics.influx import Keep
 from kokubus_hub.metrics.projector import Projector
 from kokubus_hub.models import table
+from kokubus_hub.reports import release, service
+from kokubus_hub.reports.service import Scope
+from kokubus_hub.settings import Settings
 
 server, engine = postgresql.server, postgresql.engine
 PASSAGE = {"door_id": 1, "at": NOW, "received_at": NOW}
@@ -101,3 +107,28 @@ def test_many_listeners_at_once_and_each_fact_is_projected_once(hub: World) -> N
         done.set()
         projecting.result()
     assert sorted(seen.ids) == list(range(1, WRITERS * EACH + 1))
+
+
+def test_condensed_series_and_reports_are_made_there_too(hub: World) -> None:
+    """The same SQL: spans of time, sums and means mean the same on PostgreSQL."""
+    monday = date(2026, 9, 7)
+    where, known = busy.place(hub, "kokubus", desks=10), busy.members(hub, 6)
+    end = monday + timedelta(days=7)
+    stop = busy.stands(hub, where, busy.town(hub, "ostelsheim"), monday, end)
+    for day in busy.weekdays(monday, 1):
+        where.day(day, known, booked=known[:5], turned_away=1)
+    where.write()
+    lines: list[str] = []
+    Projector(hub.engine, lambda _, some: lines.extend(some)).turn(NOW)
+    hours = [line for line in lines if line.startswith("doors_1h")]
+    assert any("granted=6i,denied=0i,full=0i" in line for line in hours)
+    assert any(",person_hours=1.5 " in line for line in lines)
+    assert any(line.startswith("usual_15m") and "mean=6.0,weeks=1i" in line for line in lines)
+    while release.release_next(hub.engine, busy.at(end + timedelta(days=5))):
+        pass
+    with database.reading(hub.engine) as connection:
+        report = service.report(connection, Settings(), Scope.PLACEMENTS, str(stop))
+        assert next(iter(progress.report(connection))).endswith("0 waiting\t0 set aside")
+    totals = {key: value.value for key, value in report.totals.items()}
+    assert (totals["person_hours"], totals["visits"], totals["bookings"]) == (200, 25, 25)
+    assert (totals["turned_away_hours"], totals["bad_air_hours"]) == (5, 35)
