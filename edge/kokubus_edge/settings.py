@@ -8,7 +8,7 @@
     data = "data"                    # spool, policy, command ids
     control = "data/control.sock"    # for `kokubus edge tap` and the like
     simulated = false
-    readings_every_s = 10.0
+    readings_every_s = 45.0
     spool_limit = 1000000            # facts
     wheels = "https://.../wheels/"   # where `update` finds releases: a folder or an address
     rtc_drift_ppm = 3.5              # of the battery clock, as its maker states; none without
@@ -33,7 +33,8 @@ from kokubus.errors import SettingsError
 from kokubus.site import Door, Sensor, Site, check, read_site
 from kokubus.wire import valid_device
 
-READINGS_EVERY_S = 10.0
+READINGS_EVERY_S = 45.0
+"""A site's traffic is mostly readings: sent so seldom, a month stays below 150 MB."""
 _SOCKET_LIMIT = 107
 """sun_path of unix(7) holds 108 bytes, the last one zero."""
 

@@ -157,17 +157,16 @@ class Network:
             source.backup(target)
         return copy
 
-    def restore(self, backup: Path, *, told: bool) -> None:
-        """As docs/operate.md says it; ``told``: with ``kokubus hub restored``."""
+    def restore(self, backup: Path) -> None:
+        """As docs/operate.md says it, `kokubus hub restored` included."""
         self.listener.stop()
         self.work.stop()
         self.engine.dispose()
         for suffix in ("-wal", "-shm"):
             (self.hub_folder / f"kokubus.db{suffix}").unlink(missing_ok=True)
         shutil.copyfile(backup, self.hub_folder / "kokubus.db")
-        if told:
-            command = [str(Path(sys.executable).parent / "kokubus"), "hub", "--data-dir"]
-            subprocess.run([*command, str(self.hub_folder), "restored"], check=True)
+        command = [str(Path(sys.executable).parent / "kokubus"), "hub", "--data-dir"]
+        subprocess.run([*command, str(self.hub_folder), "restored"], check=True)
         self.listen()
 
     def report(self) -> None:

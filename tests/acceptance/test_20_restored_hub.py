@@ -1,0 +1,72 @@
+"""Case 20: the hub's database is a day old again, and nobody has to go to a door."""
+
+from __future__ import annotations
+
+import pytest
+from tests.acceptance.rig.agent import Agent
+from tests.acceptance.rig.network import MakeNetwork, Network
+from tests.acceptance.rig.village import FIRST, FRONT
+from tests.acceptance.rig.waiting import wait_until
+
+from kokubus_hub import models
+
+OLD, LATER = "04A3C6CAE26180", "04C3C6CAE26180"
+SINCE = [f"04B3C6CAE26{number}80" for number in range(3)]
+
+
+@pytest.mark.timeout(300)
+def test_doors_take_its_next_policy_and_no_fact_is_doubled(
+    make_network: MakeNetwork,
+) -> None:
+    network = make_network(pulse_ms=300)
+    network.start(FIRST)
+    agent, village = network.agents[FIRST], network.village
+    village.member(OLD)
+    network.give_policies(FIRST)
+    before = agent.tap(FRONT, OLD)["tap"]
+    wait_until(lambda: village.rows(models.Enforcement, tap=before), "the first tap's word")
+    wait_until(lambda: receipted(agent), "all of it to be receipted")
+    backup = network.backup()
+
+    for uid in SINCE:
+        village.member(uid)
+    network.give_policies(FIRST)
+    lost = agent.tap(FRONT, SINCE[0])["tap"]
+    wait_until(lambda: village.rows(models.Enforcement, tap=lost), "the second tap's word")
+    wait_until(lambda: receipted(agent), "all of it to be receipted")
+    held = village.rows(models.Policy)[-1]
+    agent.wire.cut()
+    unsent = agent.tap(FRONT, OLD)["tap"]
+
+    network.restore(backup)
+    agent.wire.restore()
+    wait_until(lambda: village.rows(models.Enforcement, tap=unsent), "what was not sent yet")
+    village.member(LATER)
+    network.work.start()
+    wait_until(lambda: accepted(network, held), "the door to take the restored hub's policy")
+    downs = agent.process.said("link_down")
+    agent.wire.cut()
+    wait_until(lambda: agent.process.said("link_down") > downs, "the door to notice")
+    assert agent.tap(FRONT, LATER)["granted"]
+    assert agent.tap(FRONT, SINCE[0])["reason"] == "badge_unknown"
+    taps = [row.tap for row in village.rows(models.AccessEvent)]
+    assert len(taps) == len(set(taps))
+    assert {before, unsent} <= set(taps)
+    assert lost not in taps
+    assert agent.process.said("policy_damaged") == 0
+
+
+def receipted(agent: Agent) -> bool:
+    """Whether nothing is left of what it recorded; said after a restart, which tidies up."""
+    agent.process.stop()
+    left = agent.spooled()
+    agent.start()
+    return not left
+
+
+def accepted(network: Network, held: models.Policy) -> bool:
+    """The door has reported a policy that is above what it held, and it is the newest."""
+    [device] = network.village.rows(models.Device, slug=FIRST)
+    newest = network.village.rows(models.Policy, device_id=device.id)[-1]
+    number = (device.applied_epoch or 0, device.applied_n or 0)
+    return number > (held.epoch, held.n) and device.applied_sha256 == newest.sha256
