@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks import _baselines as others
 from benchmarks._open_data import Moment, count_scores, presence_score, uci864
+from benchmarks._replayed import replay_s
 from benchmarks._simulated import DAY, HOUR, MINUTE, MONDAY, ROOMS, Recording, recorded
 from kokubus.messages import Side
 from kokubus.occupancy import (
@@ -172,7 +173,7 @@ def raw_us() -> float:
 def run(quick: bool) -> list[dict[str, Any]]:
     """One row a metric; ``quick`` simulates five days instead of twenty."""
     days = QUICK_DAYS if quick else DAYS
-    return [*_open_rows(), *_simulated_rows(days), *_speed_rows()]
+    return [*_open_rows(), *_simulated_rows(days), *_speed_rows(quick)]
 
 
 def _open_rows() -> list[dict[str, Any]]:
@@ -209,8 +210,10 @@ def _simulated_rows(days: int) -> list[dict[str, Any]]:
     ]
 
 
-def _speed_rows() -> list[dict[str, Any]]:
+def _speed_rows(quick: bool) -> list[dict[str, Any]]:
+    days, times = (3, 3) if quick else (28, 3)
     return [
+        _row("replay_s", replay_s(days, times), "s a year", "<= 60"),
         _row("update_us", update_us(15), "us", "<= 30"),
         _row("update_us_51_places", update_us(39), "us"),
         _row("raw_matrix_vector_us", raw_us(), "us"),

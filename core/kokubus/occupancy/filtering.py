@@ -87,6 +87,11 @@ def update(model: RoomModel, belief: Belief, evidence: Evidence, open_: bool) ->
     """The belief at ``evidence.at`` with the evidence folded in (see `predict`, `wants`)."""
     if not wants(belief, evidence):
         return predict(model, belief, evidence.at, open_)
+    return absorbed(model, belief, evidence, open_)
+
+
+def absorbed(model: RoomModel, belief: Belief, evidence: Evidence, open_: bool) -> Belief:
+    """`update` for evidence that is known to be wanted."""
     p = _moved(model, belief, evidence.at, open_)
     return _FOLD[type(evidence)](model, belief, p, evidence)
 

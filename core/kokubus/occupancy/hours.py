@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kokubus.messages import Instant
 from kokubus.occupancy.belief import Belief
 from kokubus.occupancy.evidence import ClosingReset, Evidence
-from kokubus.occupancy.filtering import predict, update, wants
+from kokubus.occupancy.filtering import absorbed, predict, update, wants
 from kokubus.occupancy.model import RoomModel
 
 RESET_MS = 3_600_000
@@ -82,7 +82,7 @@ def fold(model: RoomModel, belief: Belief, hours: Timetable, evidence: Evidence)
         return belief
     if hours.between(belief.at, evidence.at):
         belief = through(model, belief, hours, evidence.at)
-    return update(model, belief, evidence, hours.open_at(belief.at))
+    return absorbed(model, belief, evidence, hours.open_at(belief.at))
 
 
 def resets(belief: Belief) -> bool:

@@ -6,14 +6,16 @@ uses what was known then. What is taught follows from stored facts alone.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, ClosingReset, RoomModel, initial, update
+from kokubus.occupancy import Belief, ClosingReset, Evidence, RoomModel, initial, update
 from kokubus.occupancy.calibration import Calibration, calibrated, with_day
 from kokubus.occupancy.learning import learned_of
 from kokubus_hub import changes, models, places
@@ -32,18 +34,27 @@ _CALIBRATION = table(models.Calibration)
 
 
 class Calibrations:
-    """A room's models as they were in force over time."""
+    """A room as it was calibrated over time."""
 
     def __init__(self, connection: Connection, room: RoomPlace) -> None:
         query = select(_CALIBRATION).where(_CALIBRATION.c.room_id == room.id)
         rows = connection.execute(query.order_by(_CALIBRATION.c.at)).all()
+        learned = [calibrated(room.priors, Calibration.from_json(row.state)) for row in rows]
         self._ats = [row.at for row in rows]
-        self._models = [room.priors]
-        self._models += [calibrated(room.priors, Calibration.from_json(row.state)) for row in rows]
+        self._rooms = [replace(room, model=model) for model in (room.priors, *learned)]
 
-    def at(self, at: Instant) -> RoomModel:
-        """The model in force at this instant."""
-        return self._models[bisect_right(self._ats, at)]
+    def at(self, at: Instant) -> RoomPlace:
+        """The room with the model in force at this instant."""
+        return self._rooms[bisect_right(self._ats, at)]
+
+    def spans(self, evidence: Sequence[Evidence]) -> Iterator[tuple[RoomPlace, Sequence[Evidence]]]:
+        """Evidence (in order) by the room it was judged in."""
+        bounds = [bisect_left(evidence, at, key=lambda one: one.at) for at in self._ats]
+        for room, start, end in zip(
+            self._rooms, [0, *bounds], [*bounds, len(evidence)], strict=True
+        ):
+            if start < end:
+                yield room, evidence[start:end]
 
 
 def teach(engine: Engine, now: Instant) -> None:

@@ -39,7 +39,12 @@ EstimateRow = dict[str, Any]
 def marks(start: Instant, end: Instant) -> range:
     """The instants of estimates with ``start <= at < end``; at most a day's."""
     first = max(start, end - LONGEST_MS)
-    return range(-(-first // EVERY_MS) * EVERY_MS, end, EVERY_MS)
+    return range(next_mark(first), end, EVERY_MS)
+
+
+def next_mark(at: Instant) -> Instant:
+    """The first mark that is not before ``at``."""
+    return -(-at // EVERY_MS) * EVERY_MS
 
 
 def rows(known: Places, place: RoomPlace, belief: Belief, until: Instant) -> list[EstimateRow]:

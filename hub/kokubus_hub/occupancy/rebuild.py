@@ -9,13 +9,13 @@ replaced if nothing was folded into it since it was read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select, union_all, update
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Evidence, initial, wants
+from kokubus.occupancy import Belief, Evidence, initial
 from kokubus_hub import models, places
 from kokubus_hub.counting import predicted
 from kokubus_hub.database import reading, writing
@@ -88,26 +88,22 @@ class _Room:
                 history.replace(connection, self._room.id, since, until, rows)
 
     def _folded(self, evidence: list[Evidence], until: Instant) -> list[history.EstimateRow]:
-        """The day's estimates; the belief goes on to the day's last mark."""
+        """The day's estimates; the belief goes on to the day's end."""
         rows: list[history.EstimateRow] = []
         belief = self._belief
-        for one in evidence:
-            room = self._at(one.at)
-            belief = belief or initial(room.model, one.at)
-            if wants(belief, one):
-                rows += history.rows(self._known, room, belief, one.at)
+        for room, held in self._learned.spans(evidence):
+            for one in held:
+                belief = belief or initial(room.model, one.at)
+                if one.at > history.next_mark(belief.at):
+                    rows += history.rows(self._known, room, belief, one.at)
                 belief = folded(self._known, room, belief, one)
         if belief is not None:
-            rows += history.rows(self._known, self._at(until), belief, until)
+            room = self._learned.at(until)
+            rows += history.rows(self._known, room, belief, until)
             self._reached = belief
-            belief = predicted(self._known, self._at(until), belief, until)
+            belief = predicted(self._known, room, belief, until)
         self._belief = belief
         return rows
-
-    def _at(self, at: Instant) -> RoomPlace:
-        """The room as it was calibrated then."""
-        model = self._learned.at(at)
-        return self._room if model is self._room.model else replace(self._room, model=model)
 
     def _take_over(self) -> None:
         """The belief itself, unless the listener has gone on meanwhile: then that one stands."""
