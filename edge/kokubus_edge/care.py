@@ -120,6 +120,7 @@ class Care:
             "version": version("kokubus"),
             "up_ms": self._clock.mono() - self._started,
             "boot": self._clock.boot,
+            "simulated": self._settings.simulated,
             "stuck": self.vitals.stuck(),
             "linked": self._link.up,
             "clock": str(self._clock.trust()),

@@ -5,12 +5,14 @@ Neither end hears of it: the proxy goes on holding the connection, as a carrier'
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.acceptance.rig.network import Network
 from tests.acceptance.rig.village import FIRST, FRONT
 from tests.acceptance.rig.waiting import wait_until
 
-from kokubus_edge import link_line
+from kokubus_edge import desk_client, link_line
 from kokubus_hub import listen, models, publisher
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -35,8 +37,8 @@ def test_both_ends_notice_and_all_of_it_arrives_later(network: Network) -> None:
     agent.wire.restore()
     wait_until(lambda: online(network), "the device to be back")
     wait_until(lambda: network.village.rows(models.Enforcement), "what happened meanwhile")
-    wait_until(lambda: not agent.spooled("badge_tapped"), "the tap to be receipted")
-    wait_until(lambda: not agent.spooled("enforced"), "what the door did to be receipted")
+    pending = partial(desk_client.status, agent.data)
+    wait_until(lambda: pending()["pending"] == 0, "everything to be receipted")
 
 
 def test_the_signs_of_life_are_close_enough_together() -> None:
