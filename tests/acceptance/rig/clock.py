@@ -3,6 +3,9 @@
 ``lab-clock.json`` in its data folder says ``wall_ms`` and ``boot``, whose uptime begins at a
 second; nobody has synchronised it until a file ``ntp`` lies beside: then the wall clock is right
 and the kernel says so. Without the first file these are the machine's own clocks.
+
+``lab-hours.json`` instead says how much later than ours the device's time begins (``began_ms``)
+and what has gone by in a moment since then (``passed_ms``), for wall clock and uptime alike.
 """
 
 from __future__ import annotations
@@ -33,6 +36,31 @@ class _Lab:
         )
 
 
+class Hours:
+    """Time that a test lets pass in a moment; kept in its file, so that it outlives restarts."""
+
+    path: Path | None = None
+    began_ms = passed_ms = 0
+
+    @classmethod
+    def machine(cls, file: Path) -> Machine:
+        """The machine's own clocks, moved by what the file says and by what passes."""
+        kept = json.loads(file.read_text("utf-8"))
+        cls.path, cls.began_ms, cls.passed_ms = file, kept["began_ms"], kept["passed_ms"]
+        return Machine(
+            wall=lambda: wall_ms() - cls.began_ms + cls.passed_ms,
+            mono=lambda: boot_ms() + cls.passed_ms,
+        )
+
+    @classmethod
+    def let_pass(cls, hours: float) -> None:
+        """Hours go by; they are on disk before anybody sees them."""
+        assert cls.path is not None, "write lab-hours.json before the agent starts"
+        passed = cls.passed_ms + round(hours * 3_600_000)
+        cls.path.write_text(json.dumps({"began_ms": cls.began_ms, "passed_ms": passed}), "utf-8")
+        cls.passed_ms = passed
+
+
 def _none(last: Instant | None) -> Rtc:
     del last
     return Rtc(RtcState.ABSENT, "there is none")
@@ -40,7 +68,9 @@ def _none(last: Instant | None) -> Rtc:
 
 def lab_clock(path: Path, **how: Any) -> DeviceClock:
     """The agent's clock: a real one on clocks of the lab, if the folder says so."""
-    file = path.with_name("lab-clock.json")
+    hours, file = path.with_name("lab-hours.json"), path.with_name("lab-clock.json")
+    if hours.exists():
+        return DeviceClock(path, Hours.machine(hours), **how)
     if not file.exists():
         return DeviceClock(path, **how)
     lab = _Lab(path.parent, json.loads(file.read_text("utf-8")))

@@ -6,19 +6,22 @@ with more requests understood at its control socket::
     {"do": "put", "door": "...", "uids": ["04..."], "side": "in", "damaged": false}
     {"do": "take", "door": "...", "side": "in"}
     {"do": "burst", "door": "...", "uids": ["04...", ...], "side": "in"}
+    {"do": "pass", "hours": 3.0}
 
 ``put`` leaves cards in the field of the emulated chip until ``take``; a damaged one answers with
 a check byte (BCC) that is wrong. ``burst`` are sightings of a `ScriptedReader`, one poll's worth.
+``pass`` lets hours go by in a moment, where the agent began with a ``lab-hours.json``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 from unittest.mock import patch
 
 from pydantic import BaseModel
-from tests.acceptance.rig.clock import lab_clock
+from tests.acceptance.rig.clock import Hours, lab_clock
 
 from kokubus.credential import Credential
 from kokubus.messages import Side
@@ -35,6 +38,10 @@ class _Cards(BaseModel):
     uids: tuple[str, ...] = ()
     side: Side = Side.IN
     damaged: bool = False
+
+
+class _Hours(BaseModel):
+    hours: float
 
 
 class _Damaged(Card):
@@ -83,9 +90,20 @@ def _burst(simulation: Simulation, asked: _Cards) -> Iterator[Reply]:
     yield {"ok": True}
 
 
+def _pass(simulation: Simulation, asked: _Hours) -> Iterator[Reply]:
+    del simulation
+    Hours.let_pass(asked.hours)
+    yield {"ok": True}
+
+
 def main(argv: Sequence[str]) -> int:
     """``kokubus edge``, in the lab."""
-    deeds = {"put": (_put, _Cards), "take": (_take, _Cards), "burst": (_burst, _Cards)}
+    deeds: dict[str, Any] = {
+        "put": (_put, _Cards),
+        "take": (_take, _Cards),
+        "burst": (_burst, _Cards),
+    }
+    deeds |= {"pass": (_pass, _Hours)}
     with (
         patch.dict(control._DEEDS, deeds),
         patch.object(readers, "Mfrc522Reader", _Reader),
