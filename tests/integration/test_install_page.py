@@ -11,6 +11,7 @@ import pytest
 from tests.integration.test_docs_commands import commands, understood
 
 from kokubus.site import Door, Site, read_site
+from kokubus_edge.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/install-a-door.md"
@@ -129,3 +130,17 @@ def test_the_alarms_it_names_are_explained() -> None:
     for alarm in ("door_held", "door_forced", "reader_dead"):
         assert f"`{alarm}`" in TEXT
         assert f"| `{alarm}`" in explained
+
+
+def test_its_tables_are_what_the_agent_and_the_site_take(tmp_path: Path) -> None:
+    agent, sensor = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    (named,) = set(re.findall(r"`(firmware_configs/sites/[\w-]+\.toml)`", TEXT))
+    whole = (ROOT / named).read_text() + "\n" + sensor
+    assert "beam" in {one.quantity for one in read_site(whole, named).sensors}
+    (tmp_path / "site.toml").write_text(whole)
+    (tmp_path / "local-broker.password").write_text("of the agent\n")
+    drift = re.findall(r"`(rtc_drift_ppm = [\d.]+)`", TEXT)
+    about = f'device = "{site().devices[0]}"\n{drift[0]}\n[hub]\nhost = "localhost"\n{agent}'
+    (tmp_path / "agent.toml").write_text(about)
+    local = read_settings(tmp_path / "agent.toml").local
+    assert (local.username, local.password) == ("agent", "of the agent")
