@@ -23,6 +23,7 @@ from kokubus_hub.calendars import views as calendars
 from kokubus_hub.context import Hub, Publisher
 from kokubus_hub.database import engine as engine_for
 from kokubus_hub.devices import views as devices
+from kokubus_hub.doors import mode_pages
 from kokubus_hub.doors import mode_views as modes
 from kokubus_hub.doors import views as doors
 from kokubus_hub.entitlements import views as entitlements
@@ -168,6 +169,7 @@ def _mount(app: FastAPI) -> None:
     app.include_router(sign_in.router)
     app.include_router(guests.router)
     app.include_router(today.router)
+    app.include_router(mode_pages.router)
     app.include_router(_own)
     app.mount("/static", Static(), name="static")
 

@@ -19,7 +19,7 @@ from kokubus_hub.database import reading, writing
 from kokubus_hub.metrics.settling import Settling
 from kokubus_hub.models import table
 
-KIND = "impossible_travel"
+ALARM = "impossible_travel"
 EARTH_KM = 6371.0
 NEAR_KM = 1.0
 """Places as near as this are one: coordinates are a village's, not a door's."""
@@ -127,7 +127,7 @@ class Travel:
             return None
         detail = {"badge": last.badge_id, "before": first.door, "km": round(km, 1)}
         return {
-            "kind": KIND,
+            "kind": ALARM,
             "site_id": last.site_id,
             "door_id": last.door_id,
             "device_id": last.device_id,

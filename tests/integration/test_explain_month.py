@@ -74,4 +74,4 @@ _AT_HUB = (
     *("room_full", "badge_unknown", "badge_blocked", "member_suspended"),
     *("too_early", "too_late", "wrong_place", "no_booking"),
 )
-_AT_DOOR = ("booked", "policy_stale", "clock_untrusted", "no_booking")
+_AT_DOOR = ("booked", "policy_stale", "clock_untrusted")
