@@ -34,12 +34,13 @@ _LOG_SHOWN = 4_000
 MakeNetwork = Callable[..., "Network"]
 
 
-def prepare(folder: Path, names: str = "localhost,127.0.0.1") -> None:
+def prepare(folder: Path, names: str = "localhost,127.0.0.1", url: str = "") -> None:
     """What every network begins with: keys, certificates, tables, identities of the devices.
 
-    ``names`` are those the broker's certificate is for.
+    ``names`` are those the broker's certificate is for. The database is that of ``url``, else a
+    SQLite file in the folder.
     """
-    settings = Settings(data_dir=folder / "hub", broker_names=names)
+    settings = Settings(data_dir=folder / "hub", broker_names=names, database_url=url)
     enrolment.set_up(settings, now())
     with _opened(settings) as engine:
         database.migrate(engine)
@@ -53,23 +54,29 @@ class Network:
 
     ``hub_wire`` is the listener's network. ``deadline_ms`` is the doors': long where the hub's
     answer is what a test is about, since this machine may be slow.
+    On PostgreSQL (``url``) a ``second`` listener shares the load.
     """
 
-    def __init__(self, folder: Path, prepared: Path, *, deadline_ms: int, pulse_ms: int) -> None:
+    def __init__(
+        self, folder: Path, prepared: Path, *, deadline_ms: int, pulse_ms: int, url: str = ""
+    ) -> None:
         shutil.copytree(prepared, folder, dirs_exist_ok=True)
         site = site_toml(deadline_ms=deadline_ms, pulse_ms=pulse_ms)
         self.folder = folder
         self.hub_folder = folder / "hub"
         self._stack = ExitStack()
         self.keyring = Keyring.load(self.hub_folder / "keys")
-        self.engine = self._stack.enter_context(_opened(Settings(data_dir=self.hub_folder)))
+        self._url = url
+        settings = Settings(data_dir=self.hub_folder, database_url=url)
+        self.engine = self._stack.enter_context(_opened(settings))
         _apply(self.engine, site)
         self.village = Village(self.engine, self.keyring)
         self.broker = Broker(folder / "broker", self.hub_folder / "mosquitto" / "tls")
         self._stack.callback(self.broker.process.stop)
         self.hub_wire = Proxy(self.broker.hub_port)
         self._stack.callback(self.hub_wire.close)
-        self.listener, self.work = self._role("listen"), self._role("work")
+        self.listener, self.second = self._role("listen"), self._role("listen", "second")
+        self.work = self._role("work")
         self.agents = self._agents(site)
 
     def close(self) -> None:
@@ -86,11 +93,12 @@ class Network:
             wait_until(self.agents[device].at_work, f"{device} to be at work")
             wait_until(self.agents[device].linked, f"{device} to reach the broker")
 
-    def listen(self) -> None:
-        """Start the listener and wait until it has subscribed."""
-        before = self.listener.said("listening")
-        self.listener.start()
-        wait_until(lambda: self.listener.said("listening") > before, "the listener to subscribe")
+    def listen(self, which: Process | None = None) -> None:
+        """Start the listener, or ``which``, and wait until it has subscribed."""
+        listener = which or self.listener
+        before = listener.said("listening")
+        listener.start()
+        wait_until(lambda: listener.said("listening") > before, "the listener to subscribe")
 
     def peer(self, hear: Hearer | None = None, *topics: str) -> Peer:
         """Somebody at the hub's side of the broker; leaves with the network."""
@@ -175,8 +183,9 @@ class Network:
             said = log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
             sys.stdout.write(f"\n--- {log.stem}\n{said}")
 
-    def _role(self, role: str, **more: str) -> Process:
+    def _role(self, role: str, which: str = "", **more: str) -> Process:
         environ = {
+            "KOKUBUS_HUB_DATABASE_URL": self._url,
             "KOKUBUS_HUB_DATA_DIR": str(self.hub_folder),
             "KOKUBUS_HUB_MQTT_PORT": str(self.hub_wire.port),
             "KOKUBUS_HUB_MQTT_CA": str(self.hub_folder / "mosquitto" / "tls" / "ca.crt"),
@@ -185,7 +194,7 @@ class Network:
             "PYTHONUNBUFFERED": "1",
         } | more
         command = [str(Path(sys.executable).parent / "kokubus"), "hub", role]
-        process = Process(command, self.folder / f"{role}.log", environ, ROOT)
+        process = Process(command, self.folder / f"{which or role}.log", environ, ROOT)
         self._stack.callback(process.stop)
         return process
 
@@ -225,9 +234,9 @@ def networks(folder: Path, prepared: Path) -> Iterator[MakeNetwork]:
     """Makes networks whose doors have this ``deadline_ms`` and ``pulse_ms``, and ends them."""
     made: list[Network] = []
 
-    def make(*, deadline_ms: int = 5_000, pulse_ms: int = 1_500) -> Network:
+    def make(*, deadline_ms: int = 5_000, pulse_ms: int = 1_500, url: str = "") -> Network:
         place = folder / f"network-{len(made)}"
-        made.append(Network(place, prepared, deadline_ms=deadline_ms, pulse_ms=pulse_ms))
+        made.append(Network(place, prepared, deadline_ms=deadline_ms, pulse_ms=pulse_ms, url=url))
         return made[-1]
 
     try:
