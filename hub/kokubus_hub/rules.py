@@ -69,7 +69,7 @@ def door_rules(
 
     ``rooms`` is `rooms_behind`. While a container is in transit its doors are closed, and not
     even free passage holds them open. Free passage is for doors that may stand open: the
-    strike of another one would burn out.
+    strike of another one would burn out. That of an event yields to a closure as well.
     """
     transit = in_transit(site, placements)
     closed = merge([*((closure.start, closure.end) for closure in closures), *transit])
@@ -81,7 +81,7 @@ def door_rules(
             mode
             for row in modes
             if row.kind != ModeKind.FREE_PASSAGE or door.free_passage
-            for mode in _modes(row, transit)
+            for mode in _modes(row, transit if row.booking_id is None else closed)
         ),
         closures=closed,
         anti_passback=AntiPassback(door.anti_passback),
@@ -179,11 +179,11 @@ def _whole_day(booking: Row, site: Row) -> tuple[Window, ...]:
     return hours_of(site.opening, site.timezone, date.fromisoformat(booking.date))
 
 
-def _modes(row: Row, transit: tuple[Window, ...]) -> list[Mode]:
+def _modes(row: Row, shut: tuple[Window, ...]) -> list[Mode]:
     kind = ModeKind(row.kind)
-    if kind is ModeKind.LOCKDOWN or not transit:
+    if kind is ModeKind.LOCKDOWN or not shut:
         return [Mode(kind=kind, start=row.start, end=row.end)]
-    free = _without((row.start, row.end or FAR), transit)
+    free = _without((row.start, row.end or FAR), shut)
     return [Mode(kind=kind, start=start, end=end) for start, end in free]
 
 

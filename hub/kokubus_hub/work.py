@@ -22,6 +22,8 @@ from kokubus.downlinks import Downlink
 from kokubus.messages import Instant
 from kokubus_hub import database, health, leading, rights_history, travel, unknown, watching
 from kokubus_hub.bookings import reconcile
+from kokubus_hub.bookings.arrivals import Arrivals
+from kokubus_hub.bookings.releasing import Releasing
 from kokubus_hub.broker import Broker
 from kokubus_hub.calendars.polling import Poller, polling
 from kokubus_hub.delivery import Delivery
@@ -130,6 +132,8 @@ class Work:
             Step("repair", self.delivery.repair, 5_000),
             self._settle,
             Step("bookings", self._repair_bookings, 30_000),
+            Step("arrivals", Arrivals(engine).follow, 1_000),
+            Step("releasing", Releasing(engine).look, 15_000),
             Step("replay", self._replay, 1_000),
             Step("linger", self._linger, 30_000),
             Step("sensors", lambda now: sensors.look(engine, now), 300_000),

@@ -14,6 +14,10 @@ MONDAY_NOON = 1_789_984_800_000
 WEEK = {day: ["08:00-20:00"] for day in ("mon", "tue", "wed", "thu", "fri")}
 
 
+def mode_row(kind: str, start: int, end: int | None, booking: int | None = None) -> Row:
+    return Row(kind=kind, start=start, end=end, booking_id=booking)
+
+
 def site(**values: Any) -> Row:
     usual = {"kind": "building", "opening": WEEK, "timezone": "Europe/Berlin"}
     usual |= {"lead_ms": 900_000, "grace_ms": 600_000, "opens_without_clock": False}
@@ -67,7 +71,7 @@ def test_two_ways_lead_to_the_same_room_once() -> None:
 
 
 def test_a_door_has_its_sites_times_and_its_own_rules() -> None:
-    mode = Row(kind="lockdown", start=5, end=None)
+    mode = mode_row("lockdown", 5, None)
     closures = [Row(start=10, end=20), Row(start=20, end=30)]
     made = rules.door_rules(
         door(1, anti_passback="deny"), site(), ("hall",), modes=[mode], closures=closures
@@ -87,7 +91,7 @@ def test_a_container_is_closed_between_placements() -> None:
 
 
 def test_a_strike_that_burns_out_is_never_held_back() -> None:
-    free, locked = Row(kind="free_passage", start=5, end=9), Row(kind="lockdown", start=5, end=9)
+    free, locked = mode_row("free_passage", 5, 9), mode_row("lockdown", 5, 9)
     made = rules.door_rules(door(1), site(), ("hall",), modes=[free, locked])
     assert [mode.kind for mode in made.modes] == [ModeKind.LOCKDOWN]
     rated = rules.door_rules(door(1, free_passage=True), site(), ("hall",), modes=[free])
@@ -107,7 +111,7 @@ def test_a_mode_is_of_a_door_of_a_site_or_of_the_network() -> None:
 
 
 def test_free_passage_does_not_hold_a_container_open_in_transit() -> None:
-    modes = [Row(kind="free_passage", start=150, end=350)]
+    modes = [mode_row("free_passage", 150, 350)]
     stops = [Row(start=100, end=200), Row(start=300, end=None)]
     made = rules.door_rules(
         door(1, free_passage=True),
@@ -120,7 +124,7 @@ def test_free_passage_does_not_hold_a_container_open_in_transit() -> None:
 
 
 def test_lockdown_holds_in_transit_too() -> None:
-    modes = [Row(kind="lockdown", start=150, end=350)]
+    modes = [mode_row("lockdown", 150, 350)]
     made = rules.door_rules(door(1), site(kind="container"), ("hall",), modes=modes)
     assert [(mode.start, mode.end) for mode in made.modes] == [(150, 350)]
 
@@ -211,3 +215,12 @@ def test_only_day_and_night_without_dates_has_no_bound() -> None:
 def test_keys_tell_bookings_from_standing_rights() -> None:
     assert rules.booking_key(booking()) == "b7"
     assert rules.entitlement_key(entitlement()) == "e3"
+
+
+def test_an_event_yields_to_a_closure() -> None:
+    modes = [mode_row("free_passage", 100, 400, booking=7), mode_row("free_passage", 100, 400)]
+    closures = [Row(start=200, end=300)]
+    made = rules.door_rules(
+        door(1, free_passage=True), site(), ("hall",), modes=modes, closures=closures
+    )
+    assert [(mode.start, mode.end) for mode in made.modes] == [(100, 200), (300, 400), (100, 400)]

@@ -67,7 +67,7 @@ def held_by(connection: Connection, name: str, room: str) -> Held:
         _people(connection),
         {(row["external_uid"], row["recurrence_id"]): row for row in rows},
         _companions(connection, source),
-        f"the lock of {', '.join(names)} is not made to be held open" if names else "",
+        f"{', '.join(names)} may not stand open" if names else "",
     )
 
 
