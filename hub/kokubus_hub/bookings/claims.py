@@ -132,15 +132,20 @@ class _Seats:
     def take(self, ask: Ask) -> list[dict[str, int]]:
         """The claims' rows; TakenError, and nothing is taken."""
         needed = self._count if ask.desks is None else ask.desks
-        in_the_way = [self._blocking(seat, ask.span) for seat in range(1, self._count + 1)]
-        free = [seat for seat, by in enumerate(in_the_way, 1) if by is None]
-        if len(free) < needed:
-            raise TakenError(_taken(ask, len(free)), (by for by in in_the_way if by is not None))
+        free: list[int] = []
+        in_the_way: list[int] = []
+        for seat in range(1, self._count + 1):
+            by = self._blocking(seat, ask.span)
+            (free if by is None else in_the_way).append(seat if by is None else by)
+            if len(free) == needed:
+                break
+        else:
+            raise TakenError(_taken(ask, len(free)), in_the_way)
         start, end = ask.span
-        for seat in free[:needed]:
+        for seat in free:
             insort(self._held[seat], (start, end, ask.booking))
         said = {"booking_id": ask.booking, "room_id": ask.room.id, "start": start, "end": end}
-        return [said | {"seat": seat} for seat in free[:needed]]
+        return [said | {"seat": seat} for seat in free]
 
     def _blocking(self, seat: int, span: Window) -> int | None:
         """The booking that has the seat at that time; a seat's claims never overlap."""

@@ -44,6 +44,14 @@ def note(
     connection.execute(_NOTE[connection.dialect.name], [row])
 
 
+def standing(connection: Connection, room: int, kind: Kind) -> set[str]:
+    """What of this kind is open, by what it is about."""
+    open_ = select(_DOUBT.c.about).where(
+        _DOUBT.c.room_id == room, _DOUBT.c.kind == kind, _DOUBT.c.settled.is_(None)
+    )
+    return set(connection.execute(open_).scalars())
+
+
 def gone(connection: Connection, room: int, kind: Kind, about: str, now: Instant) -> None:
     """Nothing to look at any more."""
     over = update(_DOUBT).where(

@@ -74,10 +74,12 @@ def _tell(
     refused: Mapping[int, TakenError],
     now: Instant,
 ) -> None:
+    told = inbox.standing(connection, rows[0].room_id, "conflict")
     for row in rows:
         error = refused.get(row.id)
         if error is None:
-            inbox.gone(connection, row.room_id, "conflict", str(row.id), now)
+            if str(row.id) in told:
+                inbox.gone(connection, row.room_id, "conflict", str(row.id), now)
             continue
         detail = {"booking": row.id, "in_the_way": list(error.by), "detail": str(error)}
         inbox.note(connection, row.room_id, "conflict", str(row.id), detail, now)

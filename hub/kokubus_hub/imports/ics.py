@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import prod
@@ -21,6 +22,12 @@ _REPEATS = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
 _TIMES_A_DAY = 4
 _DATES = 2_000
 EVENT_LIMIT = 20_000
+_FOLD = re.compile(rb"\r?\n[ \t]")
+_NAME = re.compile(rb"[A-Za-z0-9-]+(?=[;:])")
+_WORDS = frozenset(
+    b"BEGIN END UID DTSTART DTEND DURATION RRULE RDATE EXDATE RECURRENCE-ID SUMMARY STATUS "
+    b"ORGANIZER ATTENDEE CATEGORIES".split()
+)
 _EVENTS = frozenset({"event", "veranstaltung", "public event", "öffentliche veranstaltung"})
 _BLOCKS = (b"VCALENDAR", b"VEVENT")
 
@@ -74,8 +81,9 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
         raise ImportFileError({name: problems})
     repeated = {_uid(event) for event in events if _is_repeated(event)}
     found = Calendar({_uid(event) for event in events})
-    for occurrence in _occurrences(name, calendar, start, end, zone):
+    for occurrence in _occurrences(name, events, start, end, zone):
         found.slots += _slots(occurrence, zone, _uid(occurrence) in repeated)
+    found.slots.sort(key=lambda slot: (slot.start, slot.uid, slot.recurrence_id))
     return found
 
 
@@ -87,9 +95,31 @@ def _parsed(name: str, content: bytes) -> icalendar.Calendar:
     if any(marks.count(b"BEGIN:" + one) != marks.count(b"END:" + one) for one in _BLOCKS):
         raise _refused(name, "no calendar (.ics): not complete; load it again")
     try:
-        return icalendar.Calendar.from_ical(content)
+        return icalendar.Calendar.from_ical(_needed(content))
     except ValueError as error:
         raise _refused(name, f"no calendar (.ics): {str(error)[:200]}") from error
+
+
+def _needed(content: bytes) -> bytes:
+    """The lines that say what we ask for: a description may be long, and reading is slow.
+
+    Lines are unfolded first (RFC 5545, 3.1). Time zones stay as they are; alarms, tasks and
+    whatever else stands in or beside an event go.
+    """
+    kept: list[bytes] = []
+    within: list[bytes] = []
+    for line in _FOLD.sub(b"", content).splitlines():
+        name = _NAME.match(line)
+        word = name[0].upper() if name else b""
+        if word == b"BEGIN":
+            within.append(line[6:].strip().upper())
+        blocks = within[1:2]
+        zone, event = blocks == [b"VTIMEZONE"], within[1:] == [b"VEVENT"]
+        if len(within) < 2 or zone or (event and (word in _WORDS or not word)):
+            kept.append(line)
+        if word == b"END" and within:
+            within.pop()
+    return b"\r\n".join(kept) + b"\r\n"
 
 
 def local_time(at: Instant, zone: ZoneInfo) -> str:
@@ -98,21 +128,41 @@ def local_time(at: Instant, zone: ZoneInfo) -> str:
 
 
 def _occurrences(
-    name: str, calendar: icalendar.Calendar, start: Instant, end: Instant, zone: ZoneInfo
+    name: str, events: Sequence[Any], start: Instant, end: Instant, zone: ZoneInfo
 ) -> Iterator[Any]:
-    query = recurring_ical_events.of(calendar)
-    after = query.after(_time(start))
-    try:
-        for count, one in enumerate(after):
-            if _instant(one.start, zone) >= end + 86_400_000:  # zones differ by less than a day
-                return
-            if count >= EXPANSION_LIMIT:
-                raise _refused(name, f"more than {EXPANSION_LIMIT} occurrences; export less")
-            within = _instant(one.start, zone) < end and _instant(one.end, zone) > start
-            if within and str(one.get("STATUS", "")).upper() != "CANCELLED":
-                yield one
-    except (ValueError, KeyError, OverflowError) as error:
-        raise _refused(name, f"its repetitions cannot be worked out: {error}") from error
+    """Each event's of the span; most events happen once, and need no working out."""
+    count = 0
+    by_uid: dict[str, list[Any]] = {}
+    for event in events:
+        by_uid.setdefault(_uid(event), []).append(event)
+    for same in by_uid.values():
+        try:
+            found = same if not _is_series(same) else _expanded(same, start, end)
+            for one in found:
+                within = _instant(one.start, zone) < end and _instant(one.end, zone) > start
+                if within and str(one.get("STATUS", "")).upper() != "CANCELLED":
+                    yield one
+        except (ValueError, KeyError, OverflowError, TypeError) as error:
+            text = f"the repetitions of {_uid(same[0])[:60]} cannot be worked out: {error}"
+            raise _refused(name, text[:300]) from error
+        count += len(found)
+        if count > EXPANSION_LIMIT:
+            raise _refused(name, f"more than {EXPANSION_LIMIT} occurrences; export less")
+
+
+def _is_series(events: Sequence[Any]) -> bool:
+    return len(events) > 1 or _is_repeated(events[0])
+
+
+def _expanded(events: Sequence[Any], start: Instant, end: Instant) -> list[Any]:
+    series = icalendar.Calendar()
+    for event in events:
+        series.add_component(event)
+    day = timedelta(days=1)  # zones differ by less
+    found: list[Any] = recurring_ical_events.of(series).between(
+        _time(start) - day, _time(end) + day
+    )
+    return found
 
 
 def _wrongs(event: Any) -> Iterator[str]:
