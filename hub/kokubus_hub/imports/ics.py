@@ -190,6 +190,8 @@ def _wrong_times(event: Any) -> Iterator[str]:
         yield "it ends before it begins"
     elif isinstance(first, datetime) and last is None and "DURATION" not in event:
         yield "DTEND is missing"
+    elif "DURATION" in event and event["DURATION"].dt <= timedelta(0):
+        yield "it ends before it begins"
     if any(_too_often(rule) for rule in _several(event, "RRULE")):
         yield "it repeats more often than daily"
     if sum(len(one.dts) for name in ("RDATE", "EXDATE") for one in _several(event, name)) > _DATES:
