@@ -107,6 +107,7 @@ def test_half_past_two_as_the_clocks_change(start: str, instant: str) -> None:
     for rule in ((), ("RRULE:FREQ=DAILY;COUNT=1",)):
         slots = read(calendar(event("a", start, "DURATION:PT1H", *rule)))
         assert f"{datetime.fromtimestamp(slots[0].start / 1000, UTC):%Y-%m-%dT%H:%M}" == instant
+        assert slots[0].end - slots[0].start == 3_600_000, "an hour is an hour"
 
 
 HOSTILE = {

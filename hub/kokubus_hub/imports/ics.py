@@ -19,6 +19,7 @@ from kokubus_hub.imports.problems import ImportFileError, Problem
 SIZE_LIMIT = 10 * 1024 * 1024
 EXPANSION_LIMIT = 20_000
 _REPEATS = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+_EXACT = "X-KOKUBUS-EXACT"
 _TIMES_A_DAY = 4
 _DATES = 2_000
 EVENT_LIMIT = 20_000
@@ -157,6 +158,8 @@ def _is_series(events: Sequence[Any]) -> bool:
 def _expanded(events: Sequence[Any], start: Instant, end: Instant) -> list[Any]:
     series = icalendar.Calendar()
     for event in events:
+        if "DURATION" in event:  # occurrences are given a DTEND in its place
+            event[_EXACT] = "1"
         series.add_component(event)
     day = timedelta(days=1)  # zones differ by less
     found: list[Any] = recurring_ical_events.of(series).between(
@@ -213,22 +216,35 @@ def _slots(occurrence: Any, zone: ZoneInfo, repeated: bool) -> Iterator[Slot]:
     start, end = occurrence.start, occurrence.end
     named = _stable(occurrence["RECURRENCE-ID"].dt, zone) if repeated else ""
     if isinstance(start, datetime):
-        yield _slot(occurrence, zone, (start, end), named, None)
+        yield _slot(occurrence, _period(occurrence, zone), named, None)
         return
     days = [start + timedelta(days=n) for n in range((end - start).days)]
     for day in days:
         one = f"{named}#{day}" if len(days) > 1 else named
-        yield _slot(occurrence, zone, (day, day + timedelta(days=1)), one, day.isoformat())
+        period = _instant(day, zone), _instant(day + timedelta(days=1), zone)
+        yield _slot(occurrence, period, one, day.isoformat())
 
 
-def _slot(
-    occurrence: Any, zone: ZoneInfo, period: tuple[date, date], named: str, day: str | None
-) -> Slot:
+def _period(occurrence: Any, zone: ZoneInfo) -> tuple[Instant, Instant]:
+    """Hours of a DURATION are exact (RFC 5545, 3.3.6), also while the clocks change.
+
+    An end by the wall clock that is then not after its start is taken as so much later.
+    """
+    first, last = _instant(occurrence.start, zone), _instant(occurrence.end, zone)
+    plain = [moment.replace(tzinfo=None) for moment in (occurrence.start, occurrence.end)]
+    length = plain[1] - plain[0]
+    exact = ("DURATION" in occurrence or _EXACT in occurrence) and length % timedelta(days=1)
+    if exact or last <= first:
+        last = first + int(length.total_seconds() * 1000)
+    return first, last
+
+
+def _slot(occurrence: Any, period: tuple[Instant, Instant], named: str, day: str | None) -> Slot:
     return Slot(
         uid=_uid(occurrence),
         recurrence_id=named,
-        start=_instant(period[0], zone),
-        end=_instant(period[1], zone),
+        start=period[0],
+        end=period[1],
         date=day,
         title=str(occurrence.get("SUMMARY", ""))[:200],
         people=tuple(dict.fromkeys(_people(occurrence))),
