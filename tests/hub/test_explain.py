@@ -205,6 +205,16 @@ def test_who_is_inside_is_known_of_now_alone(hub: World, api: httpx.Client) -> N
     assert (later["reason"], later["flags"][0]["flag"]) == ("entitled", "passback_unknown")
 
 
+def test_some_badges_override_a_lockdown(hub: World, api: httpx.Client) -> None:
+    hub.book(hub.member())
+    api.post("modes", json={"kind": "lockdown", "reason": "a test", "site": "dorf"})
+    assert why(api)["reason"] == hub.reason() == "lockdown"
+    changed = api.patch("badges/1", json={"override_lockdown": True})
+    assert changed.json()["override_lockdown"] is True
+    assert why(api)["reason"] == hub.reason() == "booked"
+    assert why(api, badge="1", at=NOW - 1)["reason"] != "lockdown"
+
+
 @pytest.mark.parametrize(
     ("asked", "status"),
     [

@@ -122,6 +122,15 @@ def test_a_container_opens_only_where_it_stands(hub: World) -> None:
     assert hub.decide("dorf-front").reason is Reason.BOOKED
 
 
+def test_a_mode_of_the_site_or_of_the_network_is_every_doors(hub: World) -> None:
+    hub.add(models.Site, slug="berg", name="Berg")
+    for end, where in ((NOW + 1, {}), (NOW + 2, {"site_id": 1}), (NOW + 3, {"site_id": 2})):
+        hub.add(models.DoorMode, kind="lockdown", start=NOW, end=end, **where)
+    for device, door in ((1, "dorf-front"), (2, "dorf-inner")):
+        modes = hub.document(device)["doors"][door]["modes"]
+        assert [mode["end"] for mode in modes] == [NOW + 1, NOW + 2]
+
+
 def test_modes_and_closures_that_are_over_are_left_out(hub: World) -> None:
     old, open_end = NOW - DAY_MS, NOW - 2 * DAY_MS
     hub.set(models.Door, 1, free_passage=True)

@@ -50,8 +50,10 @@ def _ask(explainer: Explainer, question: Question, now: Instant) -> list[Explain
         return explainer.tap(question.tap)
     if question.tap is not None or question.badge is None or question.door is None:
         raise ProblemError(422, ASK)
-    at = now if question.at is None else question.at
-    return explainer.question(question.badge, question.door, at, question.known_at, question.side)
+    at, known_at = question.at, question.known_at
+    if at is None:  # about a tap that might be now, not about one that just was
+        at, known_at = now, known_at or now
+    return explainer.question(question.badge, question.door, at, known_at, question.side)
 
 
 def _zone(connection: Connection, told: Explained) -> str:

@@ -87,6 +87,7 @@ class BadgeOut(BaseModel):
     start: Time | None
     end: Time | None
     assurance: int
+    override_lockdown: bool = Field(description="Its rights hold during a lockdown, too")
 
     @classmethod
     def of(cls, row: Row[Any]) -> BadgeOut:
@@ -114,6 +115,7 @@ class BadgeIn(BaseModel):
     label: Label | None = None
     start: TimeIn | None = None
     end: TimeIn | None = None
+    override_lockdown: bool = False
 
 
 class BadgeChange(BaseModel):
@@ -124,6 +126,7 @@ class BadgeChange(BaseModel):
     status: BadgeStatus = "active"
     start: TimeIn | None = None
     end: TimeIn | None = None
+    override_lockdown: bool = False
 
 
 class UnknownBadgeOut(BaseModel):
