@@ -23,7 +23,7 @@ _NEEDED = re.compile(r'^(# .*|msg.*|$|"(Language:|Plural-Forms|MIME-Version|Cont
 
 def main() -> int:
     """Update and compile every language; 1 if a sentence lacks its translation."""
-    template = _extracted()
+    template = extracted()
     folders = sorted(HUB.glob("locale/*/"))
     lacking = [line for folder in folders for line in _update(folder, template)]
     for line in lacking:
@@ -31,7 +31,8 @@ def main() -> int:
     return 1 if lacking else 0
 
 
-def _extracted() -> Catalog:
+def extracted() -> Catalog:
+    """All sentences that the hub's code and pages want translated."""
     with (HUB / "locale/babel.cfg").open() as config:
         methods, options = parse_mapping_cfg(config)  # type: ignore[no-untyped-call]  # of Babel
     template = Catalog()

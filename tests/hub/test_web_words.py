@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 from tests.hub.web_world import MINUTE_MS, NOW
 
 from kokubus.decision import Reason
+from kokubus_cli.words import extracted
 from kokubus_hub.explain.words import FLAGS, PASSED
 from kokubus_hub.i18n import DOMAIN, FOLDER, LANGUAGES, choose, words
 from kokubus_hub.live.lines import Line
@@ -111,3 +112,12 @@ def test_the_language_is_the_readers(
     asked: str | None, remembered: str | None, accepted: str, chosen: str
 ) -> None:
     assert choose(asked, remembered, accepted) == chosen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_catalogues_hold_every_sentence_of_code_and_pages(language: str) -> None:
+    """`scripts/words` takes them in; it is forgotten easily."""
+    with (FOLDER / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
+        catalog = read_po(file)
+    lacking = [one.id for one in extracted() if one.id and catalog.get(one.id) is None]
+    assert lacking == []
