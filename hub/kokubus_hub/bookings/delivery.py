@@ -36,7 +36,7 @@ _KEPT, _BOOKING, _POLICY = (
 _NEWEST = (
     select(_POLICY.c.sha256)
     .where(_POLICY.c.device_id == _DEVICE.c.id)
-    .order_by(_POLICY.c.id.desc())
+    .order_by(_POLICY.c.epoch.desc(), _POLICY.c.n.desc())  # as its index has them
     .limit(1)
     .scalar_subquery()
 )
