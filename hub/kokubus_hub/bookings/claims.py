@@ -41,6 +41,12 @@ class TakenError(KokubusError):
         super().__init__(text)
         self.by = tuple(sorted(set(by)))
 
+    @property
+    def said(self) -> str:
+        """The sentence, with the first of the bookings in the way."""
+        shown = ", ".join(str(one) for one in self.by[:5])
+        return f"{self} In the way: booking {shown}." if shown else str(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:

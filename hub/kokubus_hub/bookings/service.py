@@ -259,7 +259,7 @@ def _seated(connection: Connection, booking: int, place: _Place) -> None:
     try:
         claims.claim(connection, ask)
     except TakenError as error:
-        raise ProblemError(409, _named(error)) from error
+        raise ProblemError(409, error.said) from error
     hold(connection, booking, place.companions)
 
 
@@ -269,11 +269,6 @@ def hold(connection: Connection, booking: int, members: Sequence[int]) -> None:
     if members:
         rows = [{"booking_id": booking, "member_id": member} for member in members]
         connection.execute(insert(_HOLDER), rows)
-
-
-def _named(error: TakenError) -> str:
-    shown = ", ".join(str(one) for one in error.by[:5])
-    return f"{error} In the way: booking {shown}." if shown else str(error)
 
 
 def _room_of(connection: Connection, slug: str) -> tuple[Row[Any], Row[Any]]:
