@@ -15,7 +15,7 @@ from kokubus_edge.cli import CONFIG
 from kokubus_edge.updating import PROGRAMS, REQUEST
 from kokubus_hub.settings import load
 
-OPERATE = Path(__file__).parents[2] / "docs/operate.md"
+OPERATE = Path(__file__).parents[2] / "docs/operate/doors.md"
 UNITS = sorted((Path(__file__).parents[2] / "firmware_configs/systemd").glob("*.service"))
 
 ALWAYS = ["kokubus-broker", "kokubus-edge", "kokubus-hub"]
