@@ -78,6 +78,16 @@ def test_every_door_on_the_way_needs_it(world: World, api: httpx.Client) -> None
     ]
 
 
+def test_a_door_is_judged_by_its_own_device_alone(world: World, api: httpx.Client) -> None:
+    made = booked(api)
+    world.online("ettmannsweiler-1", applied=change_of(world, made))
+    site = world.id_of(models.Site, "ettmannsweiler")
+    world.insert(
+        models.Device, slug="ettmannsweiler-9", site_id=site, lookup_key=b"k", online=False
+    )
+    assert again(api, made)["delivered"]
+
+
 def test_a_door_without_connection_is_named_as_the_cause(api: httpx.Client) -> None:
     assert booked(api)["delivery"][0]["why"] == "offline"
 

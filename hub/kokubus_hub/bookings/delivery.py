@@ -52,7 +52,11 @@ _DOORS = (
         (_DEVICE.c.applied_sha256 == _NEWEST).label("current"),
         _SITE.c.policy_horizon_ms,
     )
-    .select_from(_DOOR.join(_SITE, _SITE.c.id == _DOOR.c.site_id).outerjoin(_DEVICE))
+    .select_from(
+        _DOOR.join(_SITE, _SITE.c.id == _DOOR.c.site_id).outerjoin(
+            _DEVICE, _DEVICE.c.id == _DOOR.c.device_id
+        )
+    )
     .order_by(_DOOR.c.id)
 )
 _OPEN = select(_KEPT).where(_KEPT.c.state != "on_the_door", _KEPT.c.due < bindparam("until"))
