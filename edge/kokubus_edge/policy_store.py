@@ -121,8 +121,16 @@ class PolicyStore:
             if not isinstance(message, PolicyRenewed):
                 self._say_stored()
         else:
-            lifetime = lifetime_ms(message.issued_at, down.expires_at)
+            self._try(message, lifetime_ms(message.issued_at, down.expires_at))
+
+    def _try(self, message: PolicySnapshot | PolicyDelta | PolicyRenewed, lifetime: int) -> None:
+        try:
             self._apply(message, self._book(message, lifetime))
+        except PolicyError:
+            base = message.base if isinstance(message, PolicyDelta) else message.number
+            if base == self.have:  # a restored hub has used our number for something else
+                self._say_stored()
+            raise
 
     def _is_held(self, message: PolicySnapshot | PolicyDelta | PolicyRenewed) -> bool:
         held = self._held

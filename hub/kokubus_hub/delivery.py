@@ -46,6 +46,8 @@ _DEVICES = (
         _DEVICE.c.site_id,
         _DEVICE.c.online,
         _DEVICE.c.status_at,
+        _DEVICE.c.applied_epoch,
+        _DEVICE.c.applied_n,
         _DEVICE.c.applied_sha256,
         _SITE.c.policy_expiry_ms,
     )
@@ -138,7 +140,16 @@ class Delivery:
                 self._snapshot_at[device] = now
             elif row.online and (known.online, known.status_at) != (row.online, row.status_at):
                 self._renew_at[device] = now
+        told = {id_ for id_, row in devices.items() if _said(row) != _said(self._devices.get(id_))}
         self._devices = devices
+        if told:
+            self._outdo(connection, told, now)
+
+    def _outdo(self, connection: Connection, told: set[int], now: Instant) -> None:
+        """Doors that hold what a restored hub has forgotten get a number above it, at once."""
+        late = issuing.unconfirmed(connection)
+        self._owed |= told & {row.id for row in late if issuing.is_ahead(row)}
+        self._snapshot_at |= dict.fromkeys(told & issuing.clashing(connection), now)
 
     def _note(self, change: Any) -> None:
         if not change.what.startswith(WISH):
@@ -223,7 +234,8 @@ class Delivery:
         log.info("policy_issued", device=row.slug, epoch=policy.number.epoch, n=policy.number.n)
         delta = policy.delta(now)
         first = delta is None
-        self._snapshot_at.setdefault(device, now if first else now + SNAPSHOT_LAG_MS)
+        at = now if first else now + SNAPSHOT_LAG_MS
+        self._snapshot_at[device] = min(at, self._snapshot_at.get(device, at))
         if delta is not None and row.online:
             self._send(device, delta, now)
 
@@ -258,6 +270,11 @@ class Delivery:
             log.warning("policy_not_sent", device=row.slug, kind=message.kind, error=str(error))
             return False
         return True
+
+
+def _said(row: Any) -> tuple[Any, ...] | None:
+    """What a device holds, as it has reported."""
+    return row and (row.applied_epoch, row.applied_n, row.applied_sha256)
 
 
 def _report(sent: Future[None]) -> None:

@@ -34,7 +34,7 @@ _LATEST = (
     .order_by(_POLICY.c.epoch.desc(), _POLICY.c.n.desc())
     .limit(1)
 )
-_REPORTED = select(_DEVICE.c.applied_epoch, _DEVICE.c.applied_n).where(
+_REPORTED = select(_DEVICE.c.applied_epoch, _DEVICE.c.applied_n, _DEVICE.c.applied_sha256).where(
     _DEVICE.c.id == bindparam("device")
 )
 _EPOCH = select(_SETTING.c.value).where(_SETTING.c.key == "policy_epoch")
@@ -71,8 +71,19 @@ _UNCONFIRMED = (
     .join_from(_DEVICE, _POLICY, _POLICY.c.id == _NEWEST)
     .where(
         _DEVICE.c.revoked_at.is_(None),
-        _DEVICE.c.applied_sha256.is_(None) | (_DEVICE.c.applied_sha256 != _POLICY.c.sha256),
+        _DEVICE.c.applied_sha256.is_(None)
+        | (_DEVICE.c.applied_sha256 != _POLICY.c.sha256)
+        | (_DEVICE.c.applied_epoch != _POLICY.c.epoch)
+        | (_DEVICE.c.applied_n != _POLICY.c.n),
     )
+)
+_CLASHING = select(_DEVICE.c.id).join_from(
+    _DEVICE,
+    _POLICY,
+    (_POLICY.c.device_id == _DEVICE.c.id)
+    & (_POLICY.c.epoch == _DEVICE.c.applied_epoch)
+    & (_POLICY.c.n == _DEVICE.c.applied_n)
+    & (_POLICY.c.sha256 != _DEVICE.c.applied_sha256),
 )
 
 
@@ -122,15 +133,17 @@ def issue(
     """
     digest = sha256(text.encode()).hexdigest()  # `policy.fingerprint`, of text we have anyway
     before = connection.execute(_LATEST, {"device": device}).first()
-    number = _next(connection, device, before)
-    if before is not None and before.sha256 == digest and _follows(before, number):
+    reported = connection.execute(_REPORTED, {"device": device}).one()
+    number = _next(connection, reported, before)
+    clash = before is not None and _clashes(before, reported)
+    if before is not None and before.sha256 == digest and _follows(before, number) and not clash:
         connection.execute(_ADVANCE, {"policy": before.id, "upto": change})
         return None
     row = {"device_id": device, "epoch": number.epoch, "n": number.n, "sha256": digest}
     row |= {"document": text, "change_id": change, "issued_at": now}
     connection.execute(insert(_POLICY).values(row))
     _forget(connection, device)
-    if before is None:
+    if before is None or clash:
         return Issued(number, digest, text)
     return Issued(number, digest, text, PolicyNumber(before.epoch, before.n), before.document)
 
@@ -145,15 +158,27 @@ def since(connection: Connection, device: int, have: PolicyNumber) -> Issued | N
     """The policy in force, and what changed since ``have`` as far as that is still known."""
     found = latest(connection, device)
     this = (_POLICY.c.device_id == device, _POLICY.c.epoch == have.epoch, _POLICY.c.n == have.n)
-    text = connection.execute(select(_POLICY.c.document).where(*this)).scalar()
-    if found is None or not text:
+    base = connection.execute(select(_POLICY).where(*this)).first()
+    reported = connection.execute(_REPORTED, {"device": device}).one()
+    if found is None or base is None or not base.document or _clashes(base, reported):
         return found
-    return replace(found, base=have, base_text=text)
+    return replace(found, base=have, base_text=base.document)
 
 
 def is_ahead(row: Any) -> bool:
-    """Whether a device (of `unconfirmed`) holds a later policy than the hub remembers."""
-    return (row.applied_epoch or 0, row.applied_n or 0) > (row.epoch, row.n)
+    """Whether a device (of `unconfirmed`) holds what the hub does not remember.
+
+    A later policy, or another one by the number of the newest.
+    """
+    return (row.applied_epoch or 0, row.applied_n or 0) >= (row.epoch, row.n)
+
+
+def clashing(connection: Connection) -> set[int]:
+    """Devices that have reported other content by a number than the hub has issued by it.
+
+    Both are genuine: the hub was restored from a backup and has used the number again.
+    """
+    return set(connection.execute(_CLASHING).scalars())
 
 
 def unconfirmed(connection: Connection) -> list[Any]:
@@ -193,8 +218,13 @@ def _follows(before: Any, number: PolicyNumber) -> bool:
     return number == PolicyNumber(before.epoch, before.n + 1)
 
 
-def _next(connection: Connection, device: int, before: Any) -> PolicyNumber:
-    reported = connection.execute(_REPORTED, {"device": device}).one()
+def _clashes(before: Any, reported: Any) -> bool:
+    """Whether the door has other content by that number, from before the hub was restored."""
+    same = (before.epoch, before.n) == (reported.applied_epoch, reported.applied_n)
+    return same and bool(before.sha256 != reported.applied_sha256)
+
+
+def _next(connection: Connection, reported: Any, before: Any) -> PolicyNumber:
     issued = (before.epoch, before.n) if before is not None else (0, 0)
     applied = (reported.applied_epoch or 0, reported.applied_n or 0)
     epoch = max(_epoch(connection), issued[0], applied[0])

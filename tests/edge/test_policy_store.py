@@ -59,7 +59,8 @@ def test_a_delta_without_a_policy_is_a_gap(door: Door) -> None:
 
 def test_a_delta_whose_result_has_another_hash_is_a_gap(door: Door) -> None:
     door.snapshot(1, NEW)
-    assert door.delta(1, 2, OLD, OLD | {"rights": {}}) == [PolicyMissing(PolicyNumber(1, 1))]
+    missing = PolicyMissing(PolicyNumber(1, 1))
+    assert door.delta(1, 2, OLD, OLD | {"rights": {}}) == [stored(1, NEW), missing]
 
 
 def test_a_snapshot_with_another_hash_is_refused(door: Door) -> None:
@@ -105,7 +106,8 @@ def test_a_renewal_makes_it_young_and_survives_a_restart(door: Door) -> None:
 def test_a_renewal_of_something_else_is_a_gap(door: Door, n: int, content: Any) -> None:
     door.snapshot(1)
     door.clock.pass_ms(1_000)
-    assert door.renewed(n, content) == [PolicyMissing(PolicyNumber(1, 1))]
+    clash = [stored(1, OLD)] if n == 1 else []  # a restored hub has used the number again
+    assert door.renewed(n, content) == [*clash, PolicyMissing(PolicyNumber(1, 1))]
     assert door.store.age_ms() == 1_000
 
 

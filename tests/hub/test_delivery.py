@@ -224,6 +224,51 @@ def test_a_door_that_is_ahead_of_a_restored_hub_gets_a_number_it_takes(
     assert policies_of(hub, 1)[-1].n == row.n + 41
 
 
+def test_a_number_a_restored_hub_has_used_again_is_outdone_at_once(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    row = applied(hub, 1)
+    online(hub, 1)
+    turn(delivery, NOW)
+    broker.take()
+    hub.set(models.Device, 1, applied_sha256="0" * 64)
+    turn(delivery, NOW + 50)
+    (snapshot,) = broker.take()
+    assert isinstance(snapshot, PolicySnapshot)
+    assert (snapshot.number.epoch, snapshot.number.n) == (row.epoch, row.n + 1)
+    assert snapshot.sha256 == row.sha256
+    assert [one.n for one in policies_of(hub, 1)] == [row.n, row.n + 1]
+    turn(delivery, NOW + 100)
+    assert broker.take() == []
+
+
+def test_content_of_a_forgotten_number_is_no_base_for_a_difference(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    old = applied(hub, 1)
+    online(hub, 1)
+    hub.book(hub.member(UID), NOW, NOW + HOUR_MS)
+    hub.change()
+    turn(delivery, NOW)
+    turn(delivery, NOW + SNAPSHOT_LAG_MS)
+    broker.take()
+    hub.set(models.Device, 1, applied_sha256="0" * 64)
+    hub.change(f"wanted:dorf-1 {old.epoch}.{old.n}")
+    turn(delivery, NOW + SNAPSHOT_LAG_MS + 50)
+    newest = policies_of(hub, 1)[-1]
+    assert [(type(one), one.sha256) for one in broker.take()] == [(PolicySnapshot, newest.sha256)]
+    assert newest.n == old.n + 1
+
+
+def test_a_later_number_for_the_same_content_is_outdone_as_well(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    row = applied(hub, 1)
+    hub.set(models.Device, 1, applied_n=row.n + 2)
+    turn(delivery, NOW + 50)
+    assert policies_of(hub, 1)[-1].n == row.n + 3
+
+
 def test_a_site_may_have_its_own_horizon_and_expiry(
     hub: World, broker: Broker, delivery: Delivery
 ) -> None:
