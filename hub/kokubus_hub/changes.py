@@ -10,6 +10,8 @@ from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 from kokubus.messages import Instant
 from kokubus_hub.models import Change, History, table
 
+COUNTING = "counting:"
+"""Begins a change of how people are counted: places are read again, no policy depends on it."""
 _CHANGE, _HISTORY = table(Change), table(History)
 _LATEST = select(func.coalesce(func.max(_CHANGE.c.id), 0))
 _RECORDED = "kokubus_change"

@@ -152,6 +152,8 @@ class Delivery:
         self._snapshot_at |= dict.fromkeys(told & issuing.clashing(connection), now)
 
     def _note(self, change: Any) -> None:
+        if change.what.startswith(changes.COUNTING):
+            return
         if not change.what.startswith(WISH):
             whom = (row.id for row in self._devices.values())
             if change.site_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -120,7 +121,17 @@ def test_nothing_seen_is_nothing_known() -> None:
 
 def test_physics_is_never_talked_out_of_half_of_what_the_volume_says() -> None:
     strange = Calibration(days=90, air=(0.0, 0.0, 90 * 2.6, 90.0))
-    assert calibrated(SMALL, strange).breath == pytest.approx(1.8)
+    assert known(SMALL, strange)["breath"].value == pytest.approx(1.8)
+
+
+def test_what_made_counts_worse_is_shown_and_not_used() -> None:
+    strange = Calibration(
+        days=90, air=(90.0, 90.0, 90 * 2.0, 90.0), quiet=1e4, false=500.0,
+        arrived=900.0, offered_h=90.0, left=900.0, stayed_h=90.0,
+    )  # fmt: skip
+    found = known(SMALL, strange)
+    assert all(one.value != pytest.approx(one.prior, rel=0.1) for one in found.values())
+    assert calibrated(SMALL, strange) == replace(SMALL, pir_false=found["pir_false"].value)
 
 
 def test_a_calibration_is_stored_and_read_again() -> None:

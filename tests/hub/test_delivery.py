@@ -13,7 +13,7 @@ from tests.hub.policy_world import HORIZON_MS, HOUR_MS, NOW, UID, Broker, World,
 
 from kokubus import policy
 from kokubus.downlinks import PolicyDelta, PolicyRenewed, PolicySnapshot
-from kokubus_hub import database, models
+from kokubus_hub import changes, database, models
 from kokubus_hub.delivery import (
     RENEW_MS,
     REPAIR_MS,
@@ -133,6 +133,19 @@ def test_a_change_of_another_site_rebuilds_nothing_here(
     turn(delivery, NOW)
     assert len(policies_of(hub, 1)) == 1
     hub.change(site=None)
+    turn(delivery, NOW)
+    assert len(policies_of(hub, 1)) == 2
+
+
+def test_how_people_are_counted_is_no_doors_business(
+    hub: World, broker: Broker, delivery: Delivery
+) -> None:
+    """The same change under another name would give the door a new policy."""
+    hub.book(hub.member(UID), NOW, NOW + HOUR_MS)
+    hub.change(f"{changes.COUNTING}dorf-hall calibrated")
+    turn(delivery, NOW)
+    assert len(policies_of(hub, 1)) == 1
+    hub.change("a booking")
     turn(delivery, NOW)
     assert len(policies_of(hub, 1)) == 2
 

@@ -114,7 +114,7 @@ def test_the_listener_goes_on_from_a_rebuilt_belief(hub: World) -> None:
 
 
 def test_a_calibration_holds_from_its_instant_on(hub: World) -> None:
-    strange = Calibration(days=9, air=(9 * 1.6, 9.0, 0.0, 0.0)).to_json()
+    strange = Calibration(days=9, quiet=9_000.0, false=1_500.0).to_json()
     row = {"room_id": HALL, "version": 1, "at": NOW + DAY_MS, "state": strange}
     lived(hub)
     rebuilt(hub)

@@ -20,6 +20,12 @@ import numpy as np
 from kokubus.occupancy.evidence import Sensor
 from kokubus.occupancy.model import Learned, RoomModel
 
+IN_FORCE = frozenset({"pir_false"})
+"""The parameters that move the count; all others are learned for people to look at.
+
+Air changes are found well and made worse counts nearly everywhere they were tried, and neither
+the air nor the other sensors foretold which rooms those would be (docs/occupancy.md).
+"""
 HALF_LIFE_DAYS = 28.0
 INFERRED = 0.05
 """People who came unseen are inferred by these very rates: each weighs a twentieth of a fact."""
@@ -124,8 +130,9 @@ def known(model: RoomModel, learned: Calibration) -> dict[str, Known]:
 
 
 def calibrated(model: RoomModel, learned: Calibration) -> RoomModel:
-    """The model with what the room has taught in the place of its priors."""
-    values: dict[str, Any] = {name: one.value for name, one in known(model, learned).items()}
+    """The model with what the room has taught, as far as that is `IN_FORCE`, for its priors."""
+    taught = known(model, learned)
+    values: dict[str, Any] = {name: taught[name].value for name in IN_FORCE}
     levels = ((Sensor.LIGHT, learned.light), (Sensor.SOUND, learned.sound))
     found = [_levels(sensor, of) for sensor, of in levels if of is not None and _speaks(of)]
     return replace(model, **values, learned=tuple(found))

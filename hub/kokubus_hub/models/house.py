@@ -9,7 +9,7 @@ from kokubus_hub.models.base import At, Base, Json, Key, to, untimed
 
 
 class Change(Base):
-    """Something that policies depend on was changed; written in the same transaction.
+    """Something that policies or places depend on was changed; in the same transaction.
 
     ``site_id`` None means every site. ``work`` follows ``id > ?``; ids are never used twice.
     ``operator_id`` is who did it, where somebody did.

@@ -75,7 +75,8 @@ def teach(engine: Engine, now: Instant) -> None:
         version = (connection.execute(last).scalar() or 0) + 1
         row = {"room_id": room.id, "version": version, "at": now, "state": taught.to_json()}
         connection.execute(insert(_CALIBRATION).values(row))
-        changes.record(connection, now, f"calibrated:{room.slug}", room.site_id)
+        what = f"{changes.COUNTING}{room.slug} calibrated"
+        changes.record(connection, now, what, room.site_id)
 
 
 def day_of(known: Places, room: RoomPlace, now: Instant) -> tuple[Instant, Instant]:

@@ -119,6 +119,8 @@ class _Counting:
     def at(self, sensor: int, at: Instant) -> bool:
         """Whether this sensor's value at this instant is evidence."""
         before = self._before[sensor]
+        if not before and not self._faults:
+            return True
         return self._good(sensor, at) and not any(self._good(other, at) for other in before)
 
     def _good(self, sensor: int, at: Instant) -> bool:

@@ -110,4 +110,4 @@ def _settle(
         raised = connection.execute(insert(_ALARM).values(row).returning(_ALARM.c.id)).scalar_one()
         found = {"sensor_id": sensor.id, "kind": str(fault), "found_at": now, "alarm_id": raised}
         connection.execute(insert(_FAULT).values(found))
-    changes.record(connection, now, f"sensor:{sensor.slug}", sensor.site_id)
+    changes.record(connection, now, f"{changes.COUNTING}{sensor.slug}", sensor.site_id)
