@@ -70,6 +70,7 @@ def test_facts_get_their_time_once_it_is_known_and_keep_their_order(network: Net
     began = now()
     taps = [agent.tap(FRONT, uid)["tap"] for uid in (BOOKED, STANDING, BOOKED)]
     ended = now()
+    wait_until(lambda: len(agent.spooled("badge_tapped")) == len(taps), "the disk to have them")
     spooled = {fact["id"]: fact for fact in agent.spooled("badge_tapped")}
     stamps = [spooled[tap]["stamp"] for tap in taps]
     assert {stamp["clock"] for stamp in stamps} == {"untrusted"}
