@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from kokubus.errors import KokubusError
@@ -22,6 +22,7 @@ from kokubus_hub.pages import language_of, page
 NOWHERE = _("There is nothing at this address.")
 AWAY = _("The hub cannot use its database now; nothing was changed. Try again.")
 MISTAKE = _("The hub made a mistake; its log says which. Nothing was changed.")
+UNKEPT = "The database cannot hold a value of this request, such as a NUL character; leave it out."
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
 
@@ -70,6 +71,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(DataError, _unkept)
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -129,6 +131,10 @@ def _invalid(request: Request, error: Exception) -> Response:
 def _database(request: Request, error: Exception) -> Response:
     log.error("database_unavailable", error=str(getattr(error, "orig", error)))
     return answer(request, 503, _said(request, AWAY))
+
+
+def _unkept(request: Request, _error: Exception) -> Response:
+    return answer(request, 422, UNKEPT)
 
 
 def _unforeseen(request: Request, error: Exception) -> Response:

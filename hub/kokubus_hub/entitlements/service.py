@@ -33,7 +33,8 @@ def of_member(connection: Connection, member: str) -> list[Row[Any]]:
 
 def page(connection: Connection, after: int, limit: int) -> list[Row[Any]]:
     """``limit`` standing rights whose id comes after ``after``."""
-    return list(connection.execute(_ALL.where(_ENTITLEMENT.c.id > after).limit(limit)))
+    wanted = _ALL.where(_ENTITLEMENT.c.id > after).order_by(_ENTITLEMENT.c.id).limit(limit)
+    return list(connection.execute(wanted))
 
 
 def give(
