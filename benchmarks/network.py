@@ -191,6 +191,8 @@ def _badge(network: Network, member: int) -> dict[str, Any]:
 
 def _bookings(network: Network) -> Iterator[list[dict[str, Any]]]:
     """Every even member one booking around now; the rest spread over a year, none now."""
+    if not network.bookings:
+        return
     noise = Random(1)
     now = network.now
     rows = [
