@@ -23,8 +23,6 @@ from kokubus.messages import (
     ContactChanged,
     Fact,
     PassageSeen,
-    Reading,
-    SensorsRead,
     Stamp,
 )
 from kokubus_edge.sealing import Sealer
@@ -190,12 +188,6 @@ def _no_such_door(liar: Liar) -> tuple[str, bytes]:
     return fact.kind, liar.fact(fact)
 
 
-def _no_such_sensor(liar: Liar) -> tuple[str, bytes]:
-    reading = Reading(sensor="elsewhere", quantity="co2", at=now(), value=400.0)
-    fact = SensorsRead(id="r", at=now(), readings=(reading,))
-    return fact.kind, liar.fact(fact)
-
-
 @pytest.mark.parametrize(
     "lie",
     [
@@ -205,7 +197,6 @@ def _no_such_sensor(liar: Liar) -> tuple[str, bytes]:
         _sealed_for_nobody,
         _anothers_door,
         _no_such_door,
-        _no_such_sensor,
     ],
 )
 def test_what_cannot_be_true_is_rejected_alone(
