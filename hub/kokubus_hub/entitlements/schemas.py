@@ -149,3 +149,17 @@ class EntitlementPage(BaseModel):
 
     items: list[EntitlementOut]
     next: int | None
+
+
+class KeyholderOut(BaseModel):
+    """A badge that opens a site's doors whatever else holds; each use is an alarm."""
+
+    badge: int
+    label: str | None
+    member: str | None
+    status: str
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> KeyholderOut:
+        """A row of the service."""
+        return cls(badge=row.id, label=row.label, member=row.member, status=row.status)

@@ -7,13 +7,14 @@ from fastapi import APIRouter
 from kokubus.messages import Instant
 from kokubus_hub.context import Cursor, HubOf, Limit, RowId
 from kokubus_hub.database import reading, writing
-from kokubus_hub.entitlements import plans, service
+from kokubus_hub.entitlements import keyholders, plans, service
 from kokubus_hub.entitlements.schemas import (
     EntitlementIn,
     EntitlementOut,
     EntitlementPage,
     HeldIn,
     HeldOut,
+    KeyholderOut,
     PlanIn,
     PlanNew,
     PlanOut,
@@ -115,6 +116,28 @@ def take_back(entitlement: RowId, hub: HubOf, _who: Someone) -> None:
     """Only one given by hand; a plan's goes with the plan."""
     with writing(hub.engine) as connection:
         service.take_back(connection, entitlement, hub.now())
+
+
+@router.get("/sites/{site}/keyholders", summary="Who opens a site whatever else holds")
+def keyholders_of(site: str, hub: HubOf, _who: Someone) -> list[KeyholderOut]:
+    """At most three badges: the caretaker, the fire brigade."""
+    with reading(hub.engine) as connection:
+        return [KeyholderOut.of(row) for row in keyholders.of_site(connection, site)]
+
+
+@router.put("/sites/{site}/keyholders/{badge}", summary="Make a badge a keyholder's")
+def name_keyholder(site: str, badge: RowId, hub: HubOf, _who: Someone) -> list[KeyholderOut]:
+    """It opens the site's doors also when policies have expired; each use is an alarm."""
+    with writing(hub.engine) as connection:
+        rows = keyholders.name(connection, site, badge, hub.now())
+    return [KeyholderOut.of(row) for row in rows]
+
+
+@router.delete("/sites/{site}/keyholders/{badge}", status_code=204, summary="No keyholder any more")
+def take_keys(site: str, badge: RowId, hub: HubOf, _who: Someone) -> None:
+    """The badge opens by its holder's rights alone from then on."""
+    with writing(hub.engine) as connection:
+        keyholders.take_back(connection, site, badge, hub.now())
 
 
 def _span(given: HeldIn | EntitlementIn) -> tuple[Instant | None, Instant | None]:
