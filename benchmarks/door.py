@@ -19,7 +19,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from benchmarks import door_spool, rig
+from benchmarks import door_spool, rig, traffic
 from benchmarks.network import Network, generate
 from benchmarks.rig import Metric, metric, percentile
 from kokubus.site import read_site
@@ -55,6 +55,7 @@ def run(quick: bool) -> list[Metric]:
         metric("door", "drain_of_hub", drained["per_s"] / raw, "ratio"),
         metric("door", "drain_p99_ms", drained["p99_ms"], "ms"),
         metric("door", "drain_p99_ratio", drained["p99_ms"] / rested["p99_ms"], "ratio", 2),
+        metric("door", "traffic_mb_month", traffic.measure(quick), "MB", traffic.BAR_MB),
     ]
 
 

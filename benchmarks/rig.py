@@ -30,9 +30,11 @@ max_inflight_messages 4000
 """
 KOKUBUS = str(Path(sys.executable).with_name("kokubus"))
 _AS_ON_A_DEVICE = """import sys
-sys.modules["rich"] = None  # structlog loads it where it is: beside import-linter, on no device
+for name in ("rich", "greenlet"):  # structlog loads them where they are, which is on no device
+    sys.modules[name] = None
 from kokubus_cli.main import main
 sys.exit(main(sys.argv[1:]))"""
+_UNIT = Path(__file__).parent.parent / "firmware_configs" / "systemd" / "kokubus-edge.service"
 _ECHO = "import sys; from benchmarks.rig import echo; echo(int(sys.argv[1]))"
 
 
@@ -98,7 +100,7 @@ def role(
 def agent(settings: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`kokubus edge run` of a simulated device."""
     command = [sys.executable, "-c", _AS_ON_A_DEVICE, "edge", "run", "--config", str(settings)]
-    environ = {"GPIOZERO_PIN_FACTORY": "mock"}
+    environ = {"GPIOZERO_PIN_FACTORY": "mock"} | _of_the_unit()
     with _process(command, settings.with_name("agent.log"), environ) as process:
         yield process
 
@@ -226,6 +228,14 @@ def _process(
         finally:
             process.terminate()
             process.wait(10)
+
+
+def _of_the_unit() -> dict[str, str]:
+    """What systemd puts into the agent's environment on a device."""
+    lines = _UNIT.read_text().splitlines()
+    said = (line.partition("=") for line in lines)
+    pairs = (what.partition("=") for key, _, what in said if key == "Environment")
+    return {name: value for name, _, value in pairs}
 
 
 def _environ(folder: Path, port: int) -> dict[str, str]:

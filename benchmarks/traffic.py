@@ -26,7 +26,7 @@ from unittest.mock import patch
 
 from sqlalchemy import select, update
 
-from benchmarks.rig import Metric, metric, wait
+from benchmarks.rig import wait
 from kokubus_cli.demo import prepare, proxy
 from kokubus_cli.demo.cast import everybody
 from kokubus_cli.demo.folder import folder, taken
@@ -116,11 +116,6 @@ class Day:
             for second, visit, change, connection in sites
         ]
         return MONTH_DAYS * max(days) / 1e6
-
-
-def run(quick: bool) -> list[Metric]:
-    """One line."""
-    return [metric("traffic", "traffic_mb_month", measure(quick), "MB", BAR_MB)]
 
 
 def measure(quick: bool) -> float:
