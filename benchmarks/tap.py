@@ -186,7 +186,7 @@ def _busy(folder: Path, port: int, peer: Peer, crowd: Crowd, rows: int) -> list[
         while process.poll() is None:
             times += _one_by_one(peer, crowd, 20)
     if process.returncode:
-        raise RuntimeError(f"the import failed, see {folder}/import.log")
+        raise RuntimeError(f"the import failed: {(folder / 'import.log').read_text()[-2000:]}")
     return times
 
 

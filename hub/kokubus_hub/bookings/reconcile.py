@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,10 @@ from kokubus_hub.calendars import inbox
 from kokubus_hub.database import reading, writing
 from kokubus_hub.models import table
 
-A_TURN = 100
-"""Bookings repaired by one transaction: the listener waits no longer than for so many."""
+A_TURN = 8
+"""Bookings repaired by one transaction: a tap that waits for it is still answered in time."""
+PAUSE_S = 0.02
+"""Between two of them, so that whoever waits for the database gets it."""
 _BOOKING, _ROOM, _CLAIM = table(models.Booking), table(models.Room), table(models.Claim)
 _KEPT, _SETTING, _MODE = (
     table(models.BookingDelivery),
@@ -60,6 +63,7 @@ def repair(engine: Engine, now: Instant, horizon_ms: int) -> int:
         with writing(engine) as connection:
             for one in lacking[first : first + A_TURN]:
                 _give(connection, one, now)
+        time.sleep(PAUSE_S)
     return len(lacking)
 
 
