@@ -56,8 +56,13 @@ def _pin(pin: str) -> None:
             f"this is no PIN: it has {min(lengths)} to {max(lengths)} digits, and not "
             f"{CODE_DIGITS}, which are a one-time code"
         )
-    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
-    if len(set(pin)) < 3 or steps <= {1} or steps <= {9}:
+    if len(set(pin)) < 3 or tried_first(pin):
         raise NotEnrollableError(
             "this PIN is guessed at once: take one with more different digits, not counted in order"
         )
+
+
+def tried_first(pin: str) -> bool:
+    """Whether it is what people try first: one digit again and again, or a run up or down."""
+    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
+    return steps in ({0}, {1}, {9})

@@ -14,6 +14,7 @@ from tests.hub.test_api_bookings import HALL
 from tests.hub.web_world import HOUR_MS, NOW, World
 
 from kokubus.credential import PIN, Credential
+from kokubus.enrolment import tried_first
 from kokubus_hub import database, models
 from kokubus_hub.guests import views
 from kokubus_hub.people import passes, pins
@@ -59,11 +60,11 @@ def test_a_guess_never_meets_more_than_one_in_a_thousand(users: dict[int, int]) 
 
 
 def test_what_people_try_first_is_never_drawn() -> None:
-    trivial = [f"{n:04d}" for n in range(10_000) if pins.trivial(f"{n:04d}")]
+    trivial = [f"{n:04d}" for n in range(10_000) if tried_first(f"{n:04d}")]
     assert {"0000", "1234", "4321", "7890", "9876"} <= set(trivial)
     assert 10_000 - len(trivial) == pins.codes(4)
     drawn = {pins.draw(4, lambda pin: pin[0] != "7") for _ in range(50)}
-    assert all(pin.startswith("7") and not pins.trivial(pin) for pin in drawn)
+    assert all(pin.startswith("7") and not tried_first(pin) for pin in drawn)
 
 
 def test_the_tenth_guest_of_a_site_gets_a_longer_pin(api: httpx.Client) -> None:

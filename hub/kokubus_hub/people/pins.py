@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 
+from kokubus.enrolment import tried_first
 from kokubus.errors import KokubusError
 
 SHORTEST, LONGEST = 4, 7
@@ -18,12 +18,6 @@ _TRIES = 1_000
 
 class NoPinError(KokubusError):
     """So many people have a PIN at this door that none could be safe."""
-
-
-def trivial(pin: str) -> bool:
-    """Whether it is what people try first: one digit again and again, or a run up or down."""
-    steps = {(int(after) - int(before)) % 10 for before, after in pairwise(pin)}
-    return steps in ({0}, {1}, {9})
 
 
 def codes(length: int) -> int:
@@ -47,9 +41,9 @@ def length_for(users: Mapping[int, int]) -> int:
 
 
 def draw(length: int, taken: Callable[[str], bool]) -> str:
-    """A random PIN of this length that is neither taken nor trivial."""
+    """A random PIN of this length that is neither taken nor tried first."""
     for _ in range(_TRIES):
         pin = "".join(secrets.choice(_DIGITS) for _ in range(length))
-        if not trivial(pin) and not taken(pin):
+        if not tried_first(pin) and not taken(pin):
             return pin
     raise NoPinError("no PIN is free here; give some people a badge")
