@@ -24,6 +24,8 @@ OPEN_TO_ANYBODY = {
     "/sign-in/{token}",
     "/sign-out",
 }
+BY_SECRET = {"/pass/{token}"}
+"""Whoever has the link: 192 random bits, and guessing has an end."""
 ENROLMENT = {"/api/v1/enrolment", "/api/v1/enrolment/key"}
 """A device without an identity shows a code instead: tests/integration/test_enrol.py."""
 
@@ -48,7 +50,21 @@ def test_nothing_else_is_served(stage: Stage, anybody: httpx.Client) -> None:
     documented = {path for _, path in operations(anybody)}
     assert stage.app is not None
     served = {path for path in _paths(stage.app.routes) if not path.startswith("/static")}
-    assert served - documented - {"/api/openapi.json"} == OPEN_TO_ANYBODY
+    pages = served - documented - {"/api/openapi.json"}
+    assert pages >= OPEN_TO_ANYBODY | BY_SECRET
+    refused = {path: _refuses(anybody, path) for path in pages - OPEN_TO_ANYBODY - BY_SECRET}
+    assert [path for path, refuses in refused.items() if not refuses] == []
+
+
+def _refuses(anybody: httpx.Client, path: str) -> bool:
+    """Whether a page sends whoever is not signed in away, however it is asked."""
+    address = re.sub(r"\{\w+(?::\w+)?\}", "1", path)
+    answers = [anybody.get(address), anybody.post(address, data={})]
+    return all(
+        answer.status_code in (401, 403, 404, 405, 422)
+        or answer.headers.get("Location") == "/sign-in"
+        for answer in answers
+    )
 
 
 def _paths(routes: Any) -> set[str]:
