@@ -125,23 +125,25 @@ class Running:
         self._bolts.callback(hardware.close)
         alarms = self.settings.data / "alarms.json"
         minding = Minding(alarms, clock=self.clock, policies=policies, disk=disk)
-        codes = self._codes(disk)
-        self.agent.connect(
-            Hands(
-                wires=hardware,
-                link=link,
-                spool=spool,
-                codes=codes,
-                minding=minding,
-                orders=self.care.orders,
-                trust=self.care.trust,
-            )
+        hands = Hands(
+            wires=hardware,
+            link=link,
+            spool=spool,
+            codes=self._codes(disk),
+            minding=minding,
+            orders=self.care.orders,
+            trust=self.care.trust,
         )
+        self.agent.connect(hands)
         hardware.start()
         link.start()
         self._read_badges(factory)
         self._sense(hardware, simulation.measured if simulation else None)
         self._remember(policies, disk)
+        self._watch_over(link, spool, policies)
+
+    def _watch_over(self, link: Link, spool: Spool, policies: PolicyStore) -> None:
+        """Let the housekeeping see what it reports of, from the end of the start on."""
         self._stack.callback(self.care.close)
         self.care.connect(
             link=link,
