@@ -42,9 +42,7 @@ from kokubus.messages import (
     DeviceAlarmed,
     Fact,
     PolicyApplied,
-    PolicyWanted,
     SensorsRead,
-    TimeWanted,
 )
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.commanding import Commands
@@ -56,6 +54,7 @@ from kokubus_edge.link_ear import HubSaid
 from kokubus_edge.lock_troubles import LockTroubles
 from kokubus_edge.policy_store import PolicyMissing, PolicyStore, PolicyStored
 from kokubus_edge.spool_orders import CommandKept
+from kokubus_edge.telling import Telling
 from kokubus_edge.trouble import Trouble
 from kokubus_edge.troubles import Troubles
 
@@ -94,10 +93,12 @@ class Agent:
         self._readers, self._sensors = Troubles(), Troubles()
         self._ticked = -TICK_MS
         self._hands: Hands
+        self._telling: Telling
 
     def connect(self, hands: Hands) -> None:
         """Give the loop its hands."""
         self._hands = hands
+        self._telling = Telling(self._device, hands.link, hands.spool, self._overhear)
 
     def run(self) -> None:
         """Take happenings until `Stop`."""
@@ -192,7 +193,7 @@ class Agent:
         """One act; if it fails, those after it are still done: one of them may be the lock."""
         try:
             if isinstance(act, Send):
-                self._record(act.fact)
+                self._telling.record(act.fact)
             elif isinstance(act, Judge):
                 self._hands.codes.take(act.entered, act.code_from)
             else:
@@ -253,13 +254,9 @@ class Agent:
         everything, wish = self._hands.minding.needs_all(), self._hands.minding.wish()
         if wish is None:
             return
-        self._ask(wish)
+        self._telling.ask(wish)
         if everything:
             self._hands.link.fetch_policy()
-
-    def _ask(self, question: PolicyWanted | TimeWanted) -> None:
-        topic = wire.up_topic(self._device, question.kind)
-        self._hands.link.send(topic, wire.encode_up(question))
 
     def _tick(self) -> None:
         self._ticked = self._clock.mono()
@@ -270,28 +267,12 @@ class Agent:
             if isinstance(said, Trouble):
                 self._take(said)
             else:
-                self._ask(said)
+                self._telling.ask(said)
         self._alive()
 
     def _say(self, fact: type[Fact], **fields: Any) -> None:
         now = self._now()
-        self._record(fact(id=now.fact_id("", 0), at=now.at, **fields))
-
-    def _record(self, fact: Fact) -> None:
-        stamp = self._hands.spool.stamp()
-        payload = wire.encode_up(fact, stamp)
-        self._hands.spool.keep(fact, stamp, payload, sent=self._sent(fact.kind, payload))
-        if self._overhear is not None:
-            self._overhear(fact)
-
-    def _sent(self, kind: str, payload: bytes) -> bool:
-        """Whether the network has taken it; a fact that it fails on is kept like any other."""
-        topic = wire.up_topic(self._device, kind)
-        try:
-            return len(payload) <= wire.UPLINK_LIMIT and self._hands.link.send(topic, payload)
-        except Exception:
-            log.exception("send_failed", kind=kind)
-            return False
+        self._telling.record(fact(id=now.fact_id("", 0), at=now.at, **fields))
 
     def _now(self) -> Now:
         return Now(

@@ -7,9 +7,7 @@ refuses what stands on the revocation list (RFC 5280).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -23,38 +21,33 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
+from kokubus_hub.certificates import (
+    SLACK,
+    Issued,
+    alternative,
+    begun,
+    common_name,
+    key_pem,
+    moment,
+    named,
+    revocation,
+    self_signed,
+    signed_by,
+    spki,
+)
 from kokubus_hub.files import private_dir, read_secret, replace, write_secret
 
-CA_DAYS, ISSUED_DAYS, DEVICE_DAYS = 20 * 365, 5 * 365, 2 * 365
-_SLACK = timedelta(days=1)
-"""A device's clock may lag; its certificate is valid from a day before it was issued."""
+ISSUED_DAYS, DEVICE_DAYS = 5 * 365, 2 * 365
 
 
 class AuthorityError(KokubusError):
     """A certificate cannot be issued, found or revoked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A certificate and its private key, both PEM."""
-
-    certificate: bytes
-    key: bytes
-
-    def save(self, folder: Path, name: str) -> None:
-        """Write ``<name>.crt`` and ``<name>.key``; FileExistsError if the key is there."""
-        private_dir(folder)
-        write_secret(folder / f"{name}.key", self.key)
-        (folder / f"{name}.crt").write_bytes(self.certificate)
 
 
 class Authority:
@@ -74,8 +67,8 @@ class Authority:
             raise AuthorityError(f"{folder}: there is a CA already; devices trust it, so it stays")
         private_dir(folder / "issued")
         key = generate_private_key(SECP256R1())
-        certificate = _self_signed(key, _time(now))
-        write_secret(folder / "ca.key", _key_pem(key))
+        certificate = self_signed(key, moment(now))
+        write_secret(folder / "ca.key", key_pem(key))
         (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
         made = cls(folder, certificate, key)
         made._write_crl([], now)
@@ -106,7 +99,7 @@ class Authority:
 
     def issue_server(self, names: Sequence[str], now: Instant, days: int = ISSUED_DAYS) -> Issued:
         """For a server reached under ``names`` (host names or IP addresses, at least one)."""
-        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        alternatives = x509.SubjectAlternativeName([alternative(name) for name in names])
         return self._issue(names[0], ExtendedKeyUsageOID.SERVER_AUTH, now, days, alternatives)
 
     def issue_device(self, name: str, now: Instant, days: int = ISSUED_DAYS) -> Issued:
@@ -133,10 +126,10 @@ class Authority:
     def renew(self, name: str, csr: str, now: Instant) -> bytes:
         """Another certificate for a key that has one which is not revoked; AuthorityError else."""
         revoked = {entry.serial_number for entry in self._revoked()}
-        held = [one for one in self._issued() if _common_name(one) == name]
-        keys = {_spki(one) for one in held if one.serial_number not in revoked}
+        held = [one for one in self._issued() if common_name(one) == name]
+        keys = {spki(one) for one in held if one.serial_number not in revoked}
         try:
-            asked = _spki(x509.load_pem_x509_csr(csr.encode()))
+            asked = spki(x509.load_pem_x509_csr(csr.encode()))
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise AuthorityError(f"{name}: no request for a certificate; enrol again") from error
         if asked not in keys:
@@ -145,19 +138,19 @@ class Authority:
 
     def knows(self, name: str) -> bool:
         """Whether a certificate was ever issued to ``name``."""
-        return any(_common_name(one) == name for one in self._issued())
+        return any(common_name(one) == name for one in self._issued())
 
     def revoke(self, name: str, now: Instant) -> int:
         """Revoke all certificates issued to ``name``; how many. Idempotent.
 
         AuthorityError if there were none. The broker must be told to read the list again.
         """
-        serials = [one.serial_number for one in self._issued() if _common_name(one) == name]
+        serials = [one.serial_number for one in self._issued() if common_name(one) == name]
         if not serials:
             raise AuthorityError(f"{name}: no certificate was issued to that name")
         known = list(self._revoked())
         fresh = set(serials) - {entry.serial_number for entry in known}
-        self._write_crl([*known, *(_entry(serial, now) for serial in sorted(fresh))], now)
+        self._write_crl([*known, *(revocation(serial, now) for serial in sorted(fresh))], now)
         return len(fresh)
 
     def _issue(
@@ -170,7 +163,7 @@ class Authority:
     ) -> Issued:
         key = generate_private_key(SECP256R1())
         pem = self._certify(name, key.public_key(), usage, now, days, alternatives)
-        return Issued(pem, _key_pem(key))
+        return Issued(pem, key_pem(key))
 
     def _certify(
         self,
@@ -181,12 +174,12 @@ class Authority:
         days: int,
         alternatives: x509.SubjectAlternativeName,
     ) -> bytes:
-        until = min(_time(now) + timedelta(days=days), self.certificate.not_valid_after_utc)
-        builder = _builder(_name(name), self.certificate.subject, key, _time(now), until)
+        until = min(moment(now) + timedelta(days=days), self.certificate.not_valid_after_utc)
+        builder = begun(named(name), self.certificate.subject, key, moment(now), until)
         builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)  # noqa: FBT003 - "is no CA"
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         builder = builder.add_extension(alternatives, critical=False)
-        builder = builder.add_extension(_signed_by(self._key), critical=False)
+        builder = builder.add_extension(signed_by(self._key), critical=False)
         certificate = builder.sign(self._key, SHA256())
         pem = certificate.public_bytes(Encoding.PEM)
         (self.folder / "issued" / f"{certificate.serial_number:x}.crt").write_bytes(pem)
@@ -203,103 +196,12 @@ class Authority:
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
-            .last_update(_time(now) - _SLACK)
+            .last_update(moment(now) - SLACK)
             # an expired list would lock every device out, so it lasts as long as the CA
             .next_update(self.certificate.not_valid_after_utc)
-            .add_extension(_signed_by(self._key), critical=False)
+            .add_extension(signed_by(self._key), critical=False)
         )
         for entry in entries:
             builder = builder.add_revoked_certificate(entry)
         signed = builder.sign(self._key, SHA256())
         replace(self.folder / "crl.pem", signed.public_bytes(Encoding.PEM))
-
-
-def own_certificate(name: str, now: Instant) -> Issued:
-    """A client certificate that signs itself: who trusts it trusts nobody else.
-
-    The broker's listener for the hub does, since the CA's devices must not get in there.
-    """
-    key = generate_private_key(SECP256R1())
-    until = _time(now) + timedelta(days=CA_DAYS)
-    builder = _builder(_name(name), _name(name), key.public_key(), _time(now), until)
-    builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)  # noqa: FBT003 - "is no CA"
-    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-    certificate = builder.add_extension(usage, critical=False).sign(key, SHA256())
-    return Issued(certificate.public_bytes(Encoding.PEM), _key_pem(key))
-
-
-def _self_signed(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
-    name = _name("kokubus hub CA")
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    return (
-        _builder(name, name, key.public_key(), now, now + timedelta(days=CA_DAYS))
-        .add_extension(x509.BasicConstraints(True, 0), critical=True)  # noqa: FBT003 - "is a CA"
-        .add_extension(usage, critical=True)
-        .add_extension(identifier, critical=False)
-        .sign(key, SHA256())
-    )
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: EllipticCurvePublicKey,
-    now: datetime,
-    until: datetime,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _SLACK)
-        .not_valid_after(until)
-    )
-
-
-def _signed_by(key: EllipticCurvePrivateKey) -> x509.AuthorityKeyIdentifier:
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-
-
-def _entry(serial: int, now: Instant) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder().serial_number(serial)
-    return builder.revocation_date(_time(now)).build()
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _common_name(certificate: x509.Certificate) -> str:
-    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-
-
-def _spki(one: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
-    return one.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _alternative(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _time(at: Instant) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0)
-
-
-def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

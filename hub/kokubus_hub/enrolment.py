@@ -18,7 +18,8 @@ from kokubus import wire
 from kokubus.errors import KokubusError
 from kokubus.messages import Instant
 from kokubus_hub import changes
-from kokubus_hub.ca import Authority, own_certificate
+from kokubus_hub.ca import Authority
+from kokubus_hub.certificates import own_certificate
 from kokubus_hub.database import writing
 from kokubus_hub.files import private_dir, replace, write_secret
 from kokubus_hub.keys import Keyring

@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509 import DNSName, IPAddress
 
-from kokubus_hub.ca import Authority, AuthorityError, Issued, own_certificate
+from kokubus_hub.ca import Authority, AuthorityError
+from kokubus_hub.certificates import Issued, own_certificate
 from kokubus_hub.files import FilesError
 
 NOW = int(datetime.now(UTC).timestamp() * 1000)  # OpenSSL judges certificates by the real clock

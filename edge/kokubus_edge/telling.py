@@ -1,0 +1,47 @@
+"""What the agent tells the hub: facts, which are kept until it has them, and questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from kokubus import wire
+from kokubus.messages import Fact, PolicyWanted, TimeWanted
+from kokubus_edge.hands import Sender
+from kokubus_edge.spool import Spool
+
+log = structlog.get_logger(__name__)
+
+
+class Telling:
+    """Called by the agent's loop alone; ``overhear`` gets every fact as it is recorded."""
+
+    def __init__(
+        self, device: str, link: Sender, spool: Spool, overhear: Callable[[Fact], None] | None
+    ) -> None:
+        self._device = device
+        self._link = link
+        self._spool = spool
+        self._overhear = overhear
+
+    def record(self, fact: Fact) -> None:
+        """Number a fact, keep it, and send it if the network takes it now."""
+        stamp = self._spool.stamp()
+        payload = wire.encode_up(fact, stamp)
+        self._spool.keep(fact, stamp, payload, sent=self._sent(fact.kind, payload))
+        if self._overhear is not None:
+            self._overhear(fact)
+
+    def ask(self, question: PolicyWanted | TimeWanted) -> None:
+        """Ask the hub, if it can be reached; nobody waits for the answer."""
+        self._link.send(wire.up_topic(self._device, question.kind), wire.encode_up(question))
+
+    def _sent(self, kind: str, payload: bytes) -> bool:
+        """Whether the network has taken it; a fact that it fails on is kept like any other."""
+        topic = wire.up_topic(self._device, kind)
+        try:
+            return len(payload) <= wire.UPLINK_LIMIT and self._link.send(topic, payload)
+        except Exception:
+            log.exception("send_failed", kind=kind)
+            return False
