@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
+settings.register_profile("kokubus", deadline=None)  # how long a machine takes proves nothing
+settings.load_profile("kokubus")
 _UNCACHED = {"cache_logger_on_first_use": False}
 
 
