@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from kokubus.access import decide
-from kokubus.decision import Decision, Moment, Reason, Tap
+from kokubus.decision import Decision, Moment, Reason, State, Tap
 from kokubus.messages import BadgeTapped, Clock, Instant, Stamp
+from kokubus.rights import Policy
 from kokubus_hub import models, store
 from kokubus_hub.batch import Batch
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
-from kokubus_hub.places import DevicePlace
-from kokubus_hub.store import Asked, Known
+from kokubus_hub.places import DevicePlace, Held
+from kokubus_hub.store import Asked
 
 LATE_TOLERANCE_MS = 1_000
 """How far a door's synced clock may be off before its taps look late."""
@@ -53,12 +54,16 @@ def authorise(batch: Batch, taps: Sequence[Tapped]) -> dict[str, Decision]:
     known = store.policy_and_state_for(batch, asked)
     enforced = {row["tap"] for row in batch.rows.get(_ENFORCEMENT, ())}
     decisions: dict[str, Decision] = {}
+    moment = Moment(at=batch.now)
     for one, question in zip(taps, asked, strict=True):
         late = one.tap.id in enforced or is_late(one, batch.now)
-        decision = None if late else _decide(batch, known, question, one)
+        state = known.state(question, batch.places)
+        decision = None if late else _decide(known.policy, state, question, one, moment)
         if decision:
             decisions[one.tap.id] = decision
-        batch.add(_EVENT, **_row(batch, known, question, one, decision))
+        row = _row(batch, known.held[one.lookup], question, one, decision)
+        row["state"] = {"inside": state.inside, "free_places": state.free_places}
+        batch.rows[_EVENT].append(row)
     return decisions
 
 
@@ -85,20 +90,19 @@ def _asked(batch: Batch, one: Tapped) -> Asked:
     return Asked(one.tap.id, one.lookup, mine, one.tap.side)
 
 
-def _decide(batch: Batch, known: Known, asked: Asked, one: Tapped) -> Decision:
+def _decide(policy: Policy, state: State, asked: Asked, one: Tapped, moment: Moment) -> Decision:
     tap = Tap(
         door=asked.door.slug if asked.door else "",
         badge=one.lookup,
         side=one.tap.side,
         assurance=one.tap.assurance,
     )
-    return decide(known.policy, known.state(asked, batch.places), tap, Moment(at=batch.now))
+    return decide(policy, state, tap, moment)
 
 
 def _row(
-    batch: Batch, known: Known, asked: Asked, one: Tapped, decision: Decision | None
+    batch: Batch, held: Held, asked: Asked, one: Tapped, decision: Decision | None
 ) -> dict[str, Any]:
-    held, state = known.held[one.lookup], known.state(asked, batch.places)
     return {
         "tap": one.tap.id,
         "device_id": one.device.id,
@@ -119,7 +123,6 @@ def _row(
         "detail": _detail(one, asked, decision),
         "flags": (list(decision.flags) or None) if decision else None,
         "right": decision.right if decision else None,
-        "state": {"inside": state.inside, "free_places": state.free_places},
         "change_id": batch.places.change,
         "policy_epoch": None,
         "policy_n": None,

@@ -1,20 +1,35 @@
-"""Insert many rows of one shape: SQLAlchemy compiles the statement, once.
+"""Run the listener's few hot statements: SQLAlchemy compiles each of them, once.
 
 Its own executemany works out every parameter of every row anew, which at a thousand rows a
-batch costs several times what the database does.
+batch costs several times what the database does; so does its own execute for one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from pydantic_core import to_json
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Dialect,
+    Executable,
+    Select,
+    Table,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 _Maker = Callable[[Row], tuple[Any, ...] | dict[str, Any]]
 
 
@@ -23,6 +38,48 @@ def insert_rows(connection: Connection, target: Table, rows: Sequence[Row]) -> N
     if rows:
         sql, make = _compiled(connection.dialect, target, tuple(rows[0]))
         connection.exec_driver_sql(sql, [make(row) for row in rows])
+
+
+def run(
+    connection: Connection, statement: Executable, given: Row | Sequence[Row]
+) -> CursorResult[Any]:
+    """Run a statement of bound numbers and texts, neither converted going in nor coming out.
+
+    SQLite's truth values come out as 0 and 1. ``statement`` is one of a module's own: it is
+    kept for good.
+    """
+    sql, bind = _plain(connection.dialect, statement)
+    bound = bind(given) if isinstance(given, Mapping) else [bind(row) for row in given]
+    return connection.exec_driver_sql(sql, bound)
+
+
+def among(query: Select[Any], column: ColumnElement[Any], name: str) -> dict[str, Select[Any]]:
+    """The query by dialect, for the values of ``column`` listed (`listed`) as ``name``.
+
+    A list of ever changing length is one parameter, so that the statement stays the same.
+    """
+    each = func.json_each(bindparam(name)).table_valued("value")
+    text = cast(bindparam(name), JSON)
+    element = func.json_array_elements_text(text).table_valued("value")
+    return {
+        "sqlite": query.where(column.in_(select(each.c.value))),
+        "postgresql": query.where(column.in_(select(cast(element.c.value, column.type)))),
+    }
+
+
+def listed(values: Iterable[int | str]) -> str:
+    """A parameter of `among`."""
+    return to_json(list(values)).decode()
+
+
+@lru_cache(maxsize=64)
+def _plain(dialect: Dialect, statement: Any) -> tuple[str, _Maker]:
+    compiled = statement.compile(dialect=dialect)
+    fixed, order = dict(compiled.params), compiled.positiontup
+    if not order:
+        return str(compiled), lambda row: fixed | row
+    pick = itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
+    return str(compiled), lambda row: pick(fixed | row)
 
 
 @lru_cache(maxsize=128)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from kokubus.messages import Instant
+from kokubus_hub.bulk import run
 from kokubus_hub.models import Change, History, table
 
 COUNTING = "counting:"
@@ -56,4 +57,4 @@ def settle(connection: Connection) -> None:
 
 def latest(connection: Connection) -> int:
     """The id of the newest change; 0 if there was none."""
-    return int(connection.execute(_LATEST).scalar_one())
+    return int(run(connection, _LATEST, {}).scalar_one())

@@ -8,6 +8,7 @@ the door and sent again from its spool, so the session at the broker is a clean 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -37,6 +38,8 @@ RECONNECT_S = (0.2, 5.0)
 SETTLED_S = 5.0
 """A connection that lasted so long was no part of a row of failures."""
 NAP_S = 0.1
+YOUNG = 20_000
+"""Objects made, and not yet freed, before anything is looked for that reference counts miss."""
 BUSY_MS = 300
 """Below every door's deadline: a tap that waits longer for a lock is decided at the door."""
 log = structlog.get_logger()
@@ -57,10 +60,18 @@ def serve(settings: Settings) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
+    _quieten_collector()
     try:
         listener.run()
     finally:
         engine.dispose()
+
+
+def _quieten_collector() -> None:
+    """A batch's objects die by themselves; looking through all that stays took a tenth of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 50, 50)
 
 
 def _beat(settings: Settings, keyring: Keyring) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 
 from kokubus.messages import Clock, Instant, Side
 from kokubus.occupancy import Passage, Sensor
 from kokubus_hub import models
 from kokubus_hub.answer import Tapped
 from kokubus_hub.batch import Batch
+from kokubus_hub.bulk import among, insert_rows, listed, run
 from kokubus_hub.models import table
 
 Row = dict[str, Any]
 _EVENT, _PASSAGE = table(models.AccessEvent), table(models.Passage)
-_TAPS = select(_EVENT.c.tap, _EVENT.c.badge_id, _EVENT.c.member_id, _EVENT.c.side).where(
-    _EVENT.c.tap.in_(bindparam("taps", expanding=True))
+_TAPS = among(
+    select(_EVENT.c.tap, _EVENT.c.badge_id, _EVENT.c.member_id, _EVENT.c.side),
+    _EVENT.c.tap,
+    "taps",
 )
 _WAITING = select(
     _PASSAGE.c.id,
@@ -42,7 +45,7 @@ def settle(batch: Batch, taps: Sequence[Tapped]) -> None:
         row["member_id"] = tap.member_id if tap else None
         if row["tap"] and row["side"]:
             _observe(batch, row)
-    batch.connection.execute(insert(_PASSAGE), batch.passed)
+    insert_rows(batch.connection, _PASSAGE, batch.passed)
     _remember(batch, batch.passed, known)
 
 
@@ -56,7 +59,8 @@ def _may_be_late(one: Tapped, now: Instant) -> bool:
 def _known(batch: Batch, taps: list[str]) -> dict[str, Any]:
     if not taps:
         return {}
-    return {row.tap: row for row in batch.connection.execute(_TAPS, {"taps": taps})}
+    query = _TAPS[batch.connection.dialect.name]
+    return {row.tap: row for row in run(batch.connection, query, {"taps": listed(taps)})}
 
 
 def _late_taps(batch: Batch, taps: list[str]) -> None:

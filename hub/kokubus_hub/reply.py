@@ -28,12 +28,19 @@ class Reply:
 
 
 class Replies:
-    """Signs what one batch has to say."""
+    """Collects what one batch has to say, and signs it."""
 
     def __init__(self, keyring: Keyring, now: Instant) -> None:
-        self._keyring = keyring
+        self._signer, self._kid = keyring.signing, keyring.kid
         self._now = now
-        self.all: list[Reply] = []
+        self._said: list[tuple[str, bytes]] = []
+
+    def __len__(self) -> int:
+        return len(self._said)
+
+    def signed(self) -> list[Reply]:
+        """All of it; may be called from another thread once nothing more is said."""
+        return [Reply(topic, wire.signed(body, self._signer)) for topic, body in self._said]
 
     def answer(
         self, device: str, tap: BadgeTapped, stamp: Stamp, decision: Any, recorded: bool = True
@@ -67,13 +74,12 @@ class Replies:
         self._say(device, TimeTold(nonce=nonce), ANSWER_LIFE_MS)
 
     def _say(self, device: str, message: Downlink, life_ms: int) -> None:
-        payload = wire.encode_down(
+        body = wire.down_body(
             message,
             device=device,
             message_id=uuid7(self._now, os.urandom(10)),
             at=self._now,
             expires_at=self._now + life_ms,
-            kid=self._keyring.kid,
-            signer=self._keyring.signing,
+            kid=self._kid,
         )
-        self.all.append(Reply(wire.down_topic(device, message.kind), payload))
+        self._said.append((wire.down_topic(device, message.kind), body))

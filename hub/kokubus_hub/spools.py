@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kokubus.errors import KokubusError
 from kokubus.messages import Stamp
 from kokubus.ranges import Ranges
+from kokubus_hub.bulk import run
 from kokubus_hub.models import Spool, table
 
 _SPOOL = table(Spool)
@@ -76,7 +77,7 @@ class Spools:
         rows = [self._row(self._records[key]) for key in sorted(self._touched)]
         if not rows:
             return
-        if connection.execute(_WRITE, rows).rowcount != len(rows):
+        if run(connection, _WRITE, rows).rowcount != len(rows):
             raise SpoolMovedError("a device's record was written by another listener")
         for key in self._touched:
             self._records[key].version += 1

@@ -14,6 +14,7 @@ from kokubus.messages import Instant, Side
 from kokubus.rights import BadgeRules, Content, Policy, Right, RightKind, Window
 from kokubus_hub import models, rules
 from kokubus_hub.batch import Batch
+from kokubus_hub.bulk import among, listed, run
 from kokubus_hub.hours import last_reset
 from kokubus_hub.models import table
 from kokubus_hub.places import DoorPlace, Held, Places
@@ -65,7 +66,11 @@ _BOOKINGS = union_all(
 _ENTITLEMENTS = select(_ENTITLEMENT).where(
     _ENTITLEMENT.c.member_id.in_(bindparam("members", expanding=True))
 )
-_INSIDE = select(_PRESENCE).where(_PRESENCE.c.badge_id.in_(bindparam("badges", expanding=True)))
+_INSIDE = among(
+    select(_PRESENCE.c.badge_id, _PRESENCE.c.room_id, _PRESENCE.c.inside, _PRESENCE.c.at),
+    _PRESENCE.c.badge_id,
+    "badges",
+)
 _HEADS = (
     select(_PRESENCE.c.room_id, func.count())
     .where(
@@ -218,9 +223,10 @@ def _inside(
     badges = [one.badge_id for lookup, one in held.items() if lookup in wanted and one.badge_id]
     if not badges:
         return {}
-    found = batch.connection.execute(_INSIDE, {"badges": badges})
+    query = _INSIDE[batch.connection.dialect.name]
+    found = run(batch.connection, query, {"badges": listed(badges)})
     return {
-        (row.badge_id, row.room_id): row.inside and row.at >= _reset(batch, row.room_id)
+        (row.badge_id, row.room_id): bool(row.inside) and row.at >= _reset(batch, row.room_id)
         for row in found
     }
 

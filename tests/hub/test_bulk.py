@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.exc import IntegrityError
 from tests.hub.bulk_rows import NOW, ROWS, both_ways, stored
 from tests.hub.intake_world import World, world
 
 from kokubus_hub import database, models
-from kokubus_hub.bulk import _compiled, insert_rows
+from kokubus_hub.bulk import _compiled, among, insert_rows, listed, run
 from kokubus_hub.models import Base, table
 
 
@@ -41,6 +41,29 @@ def test_no_json_is_null_and_not_the_word(hub: World) -> None:
         assert [tuple(row) for row in found] == [
             (f'{{"from":{NOW}}}', '["x"]'), (None, None), ("{}", "[]"),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("slugs", [[], ["a"], ["a", "c", "x"], ["'", '"', "c"]])
+def test_what_is_among_a_list_is_found(hub: World, slugs: list[str]) -> None:
+    member = table(models.Member)
+    query = among(select(member.c.slug, member.c.id), member.c.slug, "slugs")
+    with database.writing(hub.engine) as connection:
+        rows = [{"slug": slug, "name": slug} for slug in ("a", "b", "c", "'")]
+        insert_rows(connection, member, rows)
+        found = run(connection, query[connection.dialect.name], {"slugs": listed(slugs)})
+        assert {row.slug for row in found} == {"a", "b", "c", "'"} & set(slugs)
+
+
+def test_what_a_statement_fixes_and_what_is_given_are_both_bound(hub: World) -> None:
+    member = table(models.Member)
+    of = update(member).where(member.c.slug == bindparam("of"), member.c.name == "n")
+    with database.writing(hub.engine) as connection:
+        insert_rows(connection, member, [{"slug": slug, "name": "n"} for slug in "abc"])
+        told = of.values(name=bindparam("told"))
+        done = run(connection, told, [{"of": slug, "told": slug * 2} for slug in "abx"])
+        assert done.rowcount == 2
+        names = connection.execute(select(member.c.name).order_by(member.c.slug)).scalars()
+        assert [name for name in names if len(name) < 3] == ["aa", "bb", "n"]
 
 
 def test_no_rows_are_no_statement(hub: World) -> None:
