@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, bindparam, select
 
 from kokubus.downlinks import Downlink
 from kokubus.messages import Instant, PolicyNumber
-from kokubus.policy import encoded
+from kokubus.policy import Document, encoded
 from kokubus_hub import changes, issuing, models
 from kokubus_hub.database import reading, writing
 from kokubus_hub.issuing import Issued, Seal
@@ -34,7 +34,7 @@ RETRY_MS = 5_000
 WISH = "wanted:"
 WISH_AGAIN_MS = 60_000
 """A door that wishes twice within it was not helped by a difference."""
-_A_TRANSACTION = 8
+_A_TRANSACTION = 16
 """Policies stored by one transaction: the listener waits no longer than for so many."""
 _SNAPSHOTS_A_TURN = 10
 
@@ -86,6 +86,7 @@ class Delivery:
         self._snapshot_at: dict[int, Instant] = {}
         self._wishes: dict[int, str] = {}
         self._wished_at: dict[int, Instant] = {}
+        self._documents: dict[int, dict[str, Document]] = {}
 
     def follow(self, now: Instant) -> None:
         """Rebuild and send what changes concern; greet doors that came back."""
@@ -195,46 +196,48 @@ class Delivery:
             return
         with reading(self._engine) as connection:
             change = changes.latest(connection)
-            texts = self._texts(connection, due, now)
-        ready = list(texts)
+            built = self._built(connection, due, now)
+        ready = list(built)
         for first in range(0, len(ready), _A_TRANSACTION):
-            self._issue({d: texts[d] for d in ready[first : first + _A_TRANSACTION]}, change, now)
+            self._issue({d: built[d] for d in ready[first : first + _A_TRANSACTION]}, change, now)
 
-    def _texts(
+    def _built(
         self, connection: Connection, devices: Iterable[int], now: Instant
-    ) -> dict[int, str]:
-        """Canonical documents; a site whose rows cannot be read is tried again later."""
+    ) -> dict[int, Document]:
+        """Documents; a site whose rows cannot be read is tried again later."""
         building = Building(connection, now, self._horizon_ms, self._known)
         by_site: dict[int, list[int]] = {}
         for device in devices:
             by_site.setdefault(self._devices[device].site_id, []).append(device)
-        texts: dict[int, str] = {}
+        built: dict[int, Document] = {}
         for site, of_site in by_site.items():
             try:
-                built = building.of_site(site, of_site)
+                built |= building.of_site(site, of_site)
             except Exception:  # whatever is wrong with one site, the others' doors go on
                 log.exception("policy_not_built", site=site)
                 self._retry_at |= dict.fromkeys(of_site, now + RETRY_MS)
-                continue
-            texts |= {device: encoded(document).decode() for device, document in built.items()}
-        return texts
+        return built
 
-    def _issue(self, texts: Mapping[int, str], change: int, now: Instant) -> None:
+    def _issue(self, built: Mapping[int, Document], change: int, now: Instant) -> None:
+        texts = {device: encoded(document).decode() for device, document in built.items()}
         with writing(self._engine) as connection:
             issued = {
                 device: issuing.issue(connection, device, text, change, now)
                 for device, text in texts.items()
             }
-            issuing.catch_up(connection)
+            if None in issued.values():  # a policy that goes further now: so may a door have it
+                issuing.catch_up(connection)
         self._owed -= issued.keys()
         for device, policy in issued.items():
             if policy is not None:
-                self._announce(device, policy, now)
+                self._announce(device, policy, built[device], now)
 
-    def _announce(self, device: int, policy: Issued, now: Instant) -> None:
+    def _announce(self, device: int, policy: Issued, document: Document, now: Instant) -> None:
         row = self._devices[device]
         log.info("policy_issued", device=row.slug, epoch=policy.number.epoch, n=policy.number.n)
-        delta = policy.delta(now)
+        this = {policy.sha256: document}
+        delta = policy.delta(now, self._documents.get(device, {}) | this)
+        self._documents[device] = this
         first = delta is None
         at = now if first else now + SNAPSHOT_LAG_MS
         self._snapshot_at[device] = min(at, self._snapshot_at.get(device, at))

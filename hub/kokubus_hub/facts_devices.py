@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import update
 
 from kokubus import messages as said
-from kokubus_hub import models
+from kokubus_hub import issuing, models
 from kokubus_hub.batch import Batch
 from kokubus_hub.models import table
 from kokubus_hub.places import DevicePlace
 
 _DEVICE = table(models.Device)
-_POLICY = table(models.Policy)
 _COMMAND = table(models.Command)
 _ORDER = table(models.DeviceOrder)
 _OPEN_TO_CHANGE = ("sent", "started", "no_answer")
@@ -23,36 +21,8 @@ _COLUMN = 32
 
 
 def policy_applied(batch: Batch, device: DevicePlace, fact: said.PolicyApplied) -> None:
-    """The door's own report: what it holds, and up to which change that goes.
-
-    An older report that arrives late is judged by its number: a clock may have been set back.
-    """
-    number = fact.number
-    issued = batch.connection.execute(
-        select(_POLICY.c.change_id, _POLICY.c.sha256).where(
-            _POLICY.c.device_id == device.id,
-            _POLICY.c.epoch == number.epoch,
-            _POLICY.c.n == number.n,
-        )
-    ).first()
-    same = issued is not None and issued.sha256 == fact.sha256
-    batch.connection.execute(
-        update(_DEVICE)
-        .where(_DEVICE.c.id == device.id, _not_newer(number))
-        .values(
-            applied_epoch=number.epoch,
-            applied_n=number.n,
-            applied_sha256=fact.sha256,
-            applied_at=fact.at,
-            **({"applied_change": issued.change_id} if issued is not None and same else {}),
-        )
-    )
-
-
-def _not_newer(number: said.PolicyNumber) -> Any:
-    epoch, n = _DEVICE.c.applied_epoch, _DEVICE.c.applied_n
-    before = or_(epoch < number.epoch, and_(epoch == number.epoch, n <= number.n))
-    return or_(epoch.is_(None), before)
+    """The door's own report: what it holds, and up to which change that goes."""
+    issuing.reported(batch.connection, device.id, fact)
 
 
 def command_done(batch: Batch, device: DevicePlace, fact: said.CommandDone) -> None:

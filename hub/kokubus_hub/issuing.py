@@ -8,18 +8,20 @@ has reported. Two workers cannot issue the same number: the table refuses the se
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
 
 from kokubus import policy, wire
 from kokubus.downlinks import Downlink, PolicyDelta, PolicyRenewed, PolicySnapshot
 from kokubus.ids import uuid7
-from kokubus.messages import Instant, PolicyNumber
+from kokubus.messages import Instant, PolicyApplied, PolicyNumber
+from kokubus.policy import Document
 from kokubus_hub import models
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
@@ -34,10 +36,52 @@ _LATEST = (
     .order_by(_POLICY.c.epoch.desc(), _POLICY.c.n.desc())
     .limit(1)
 )
-_REPORTED = select(_DEVICE.c.applied_epoch, _DEVICE.c.applied_n, _DEVICE.c.applied_sha256).where(
-    _DEVICE.c.id == bindparam("device")
+_EPOCH = select(_SETTING.c.value).where(_SETTING.c.key == "policy_epoch").scalar_subquery()
+_REPORTED = select(
+    _DEVICE.c.applied_epoch,
+    _DEVICE.c.applied_n,
+    _DEVICE.c.applied_sha256,
+    _EPOCH.label("policy_epoch"),
+).where(_DEVICE.c.id == bindparam("device"))
+_NUMBER: Any = bindparam("of_epoch"), bindparam("of_n")
+_ISSUED = select(_POLICY.c.change_id).where(
+    _POLICY.c.device_id == bindparam("device"),
+    _POLICY.c.epoch == _NUMBER[0],
+    _POLICY.c.n == _NUMBER[1],
+    _POLICY.c.sha256 == bindparam("content"),
 )
-_EPOCH = select(_SETTING.c.value).where(_SETTING.c.key == "policy_epoch")
+_HELD = _DEVICE.c.applied_epoch, _DEVICE.c.applied_n
+_HOLDS = (
+    update(_DEVICE)
+    .where(
+        _DEVICE.c.id == bindparam("device"),
+        _HELD[0].is_(None) | (tuple_(*_HELD) <= tuple_(*_NUMBER)),
+    )
+    .values(
+        applied_epoch=_NUMBER[0],
+        applied_n=_NUMBER[1],
+        applied_sha256=bindparam("content"),
+        applied_at=bindparam("reported_at"),
+        applied_change=func.coalesce(bindparam("change"), _DEVICE.c.applied_change),
+    )
+)
+_ISSUE = insert(_POLICY)
+_OLD = _POLICY.alias("old")
+_FORGET = (
+    update(_POLICY)
+    .where(
+        _POLICY.c.id.in_(
+            select(_OLD.c.id)
+            .where(_OLD.c.device_id == bindparam("device"))
+            .order_by(_OLD.c.epoch.desc(), _OLD.c.n.desc())
+            .offset(KEPT)
+            .limit(KEPT)
+        ),
+        _POLICY.c.document != "",
+    )
+    .values(document="")
+)
+"""The few behind those that are kept: whoever issues forgets, so that no more can be left."""
 _ADVANCE = (
     update(_POLICY)
     .where(_POLICY.c.id == bindparam("policy"), _POLICY.c.change_id < bindparam("upto"))
@@ -96,6 +140,7 @@ class Issued:
     text: str
     base: PolicyNumber | None = None
     base_text: str | None = None
+    base_sha256: str = ""
 
     def snapshot(self, now: Instant) -> PolicySnapshot:
         """All of it."""
@@ -104,11 +149,17 @@ class Issued:
             number=self.number, sha256=self.sha256, issued_at=now, content=content
         )
 
-    def delta(self, now: Instant) -> PolicyDelta | None:
-        """What is new in it; None where there is nothing to compare with."""
+    def delta(
+        self, now: Instant, known: Mapping[str, Document] = MappingProxyType({})
+    ) -> PolicyDelta | None:
+        """What is new in it; None where there is nothing to compare with.
+
+        ``known`` are documents by fingerprint, of which the text need not be read.
+        """
         if self.base is None or not self.base_text:
             return None
-        put, drop = policy.diff(from_json(self.base_text), from_json(self.text))
+        old = known.get(self.base_sha256) or from_json(self.base_text)
+        put, drop = policy.diff(old, known.get(self.sha256) or from_json(self.text))
         return PolicyDelta(
             base=self.base,
             number=self.number,
@@ -134,18 +185,30 @@ def issue(
     digest = sha256(text.encode()).hexdigest()  # `policy.fingerprint`, of text we have anyway
     before = connection.execute(_LATEST, {"device": device}).first()
     reported = connection.execute(_REPORTED, {"device": device}).one()
-    number = _next(connection, reported, before)
+    number = _next(reported, before)
     clash = before is not None and _clashes(before, reported)
     if before is not None and before.sha256 == digest and _follows(before, number) and not clash:
         connection.execute(_ADVANCE, {"policy": before.id, "upto": change})
         return None
     row = {"device_id": device, "epoch": number.epoch, "n": number.n, "sha256": digest}
     row |= {"document": text, "change_id": change, "issued_at": now}
-    connection.execute(insert(_POLICY).values(row))
-    _forget(connection, device)
+    connection.execute(_ISSUE, row)
+    connection.execute(_FORGET, {"device": device})
     if before is None or clash:
         return Issued(number, digest, text)
-    return Issued(number, digest, text, PolicyNumber(before.epoch, before.n), before.document)
+    base = PolicyNumber(before.epoch, before.n)
+    return Issued(number, digest, text, base, before.document, before.sha256)
+
+
+def reported(connection: Connection, device: int, fact: PolicyApplied) -> None:
+    """A door says what it holds; the hub knows up to which change that goes if it issued it.
+
+    An older report that arrives late is judged by its number: a clock may have been set back.
+    """
+    number: dict[str, object] = {"of_epoch": fact.number.epoch, "of_n": fact.number.n}
+    said = number | {"device": device, "content": fact.sha256}
+    change = connection.execute(_ISSUED, said).scalar()
+    connection.execute(_HOLDS, said | {"reported_at": fact.at, "change": change})
 
 
 def latest(connection: Connection, device: int) -> Issued | None:
@@ -162,7 +225,7 @@ def since(connection: Connection, device: int, have: PolicyNumber) -> Issued | N
     reported = connection.execute(_REPORTED, {"device": device}).one()
     if found is None or base is None or not base.document or _clashes(base, reported):
         return found
-    return replace(found, base=have, base_text=base.document)
+    return replace(found, base=have, base_text=base.document, base_sha256=base.sha256)
 
 
 def is_ahead(row: Any) -> bool:
@@ -224,32 +287,12 @@ def _clashes(before: Any, reported: Any) -> bool:
     return same and bool(before.sha256 != reported.applied_sha256)
 
 
-def _next(connection: Connection, reported: Any, before: Any) -> PolicyNumber:
+def _next(reported: Any, before: Any) -> PolicyNumber:
     issued = (before.epoch, before.n) if before is not None else (0, 0)
     applied = (reported.applied_epoch or 0, reported.applied_n or 0)
-    epoch = max(_epoch(connection), issued[0], applied[0])
+    epoch = max(int(reported.policy_epoch or 1), issued[0], applied[0])
     return PolicyNumber(epoch, 1 + _highest(epoch, (issued, applied)))
 
 
 def _highest(epoch: int, numbers: Iterable[tuple[int, int]]) -> int:
     return max((n for of, n in numbers if of == epoch), default=0)
-
-
-def _epoch(connection: Connection) -> int:
-    value = connection.execute(_EPOCH).scalar()
-    return int(value) if value is not None else 1
-
-
-def _forget(connection: Connection, device: int) -> None:
-    kept = (
-        select(_POLICY.c.id)
-        .where(_POLICY.c.device_id == device)
-        .order_by(_POLICY.c.id.desc())
-        .limit(KEPT)
-    )
-    connection.execute(
-        update(_POLICY)
-        .where(_POLICY.c.device_id == device, _POLICY.c.document != "")
-        .where(_POLICY.c.id.not_in(kept))
-        .values(document="")
-    )
