@@ -103,14 +103,14 @@ def at_work(made: Settings) -> Iterator[AtWork]:
     """The agent's loop in a thread of its own; GPIOZERO_PIN_FACTORY=mock must be asked for."""
     with Running(made) as running:
         working = AtWork(running)
-        before = running.agent._overhear
+        before = running.agent._telling._overhear
 
         def overhear(fact: Fact) -> None:
             if before is not None:
                 before(fact)
             working.overhear(fact)
 
-        running.agent._overhear = overhear
+        running.agent._telling._overhear = overhear
         thread = Thread(target=running.agent.run)
         thread.start()
         try:
