@@ -100,3 +100,15 @@ ready_tool() {
     --require-hashes --only-binary :all: --no-deps -r "$lock"
   sha256sum "$lock" >"$place/locked"
 }
+
+# shellcheck disable=SC2034 # for those who source this
+on_all_cores=(--numprocesses auto --dist worksteal -o tmp_path_retention_policy=failed)
+
+# Temporary files in memory where there is enough: thousands of tests commit to databases of their
+# own, and what a disk's fsync is good for is none of their business.
+quick_disk() {
+  [[ -w /dev/shm && $(df --output=avail -k /dev/shm | tail -1) -gt 1000000 ]] || return 0
+  TMPDIR=$(mktemp -d /dev/shm/kokubus.XXXXXX)
+  export TMPDIR
+  trap 'rm -rf "$TMPDIR"' EXIT
+}

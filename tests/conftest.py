@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from hypothesis import settings
+from tests.trying import PROFILES
 
-settings.register_profile("kokubus", deadline=None)  # how long a machine takes proves nothing
-settings.load_profile("kokubus")
+for _name, _examples in PROFILES.items():
+    settings.register_profile(_name, deadline=None, max_examples=_examples)
+settings.load_profile("full")
 _UNCACHED = {"cache_logger_on_first_use": False}
 
 

@@ -48,3 +48,13 @@ def network(make_network: MakeNetwork) -> Network:
     made = make_network()
     made.start(FIRST)
     return made
+
+
+@pytest.fixture
+def hub(network: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
+    """The network that runs, with this process as the hub's command line."""
+    monkeypatch.setattr("kokubus.logs.configure", lambda _stream: None)
+    for name, value in network.listener.environ.items():
+        if name.startswith("KOKUBUS_HUB_"):
+            monkeypatch.setenv(name, value)
+    return network

@@ -31,16 +31,6 @@ UID = "04A3C6CAE26180"
 DAY_MS = 86_400_000
 
 
-@pytest.fixture
-def hub(network: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
-    """The network with this process as the hub's command line."""
-    monkeypatch.setattr("kokubus.logs.configure", lambda _stream: None)
-    for name, value in network.listener.environ.items():
-        if name.startswith("KOKUBUS_HUB_"):
-            monkeypatch.setenv(name, value)
-    return network
-
-
 def ask(*words: str) -> int:
     return cli.main(["device", FIRST, *words])
 

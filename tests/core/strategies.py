@@ -18,6 +18,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from annotated_types import Ge, Le, Len
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from tests.trying import examples
 
 from kokubus import happenings as h
 from kokubus.decision import Moment, State, Tap
@@ -37,7 +38,7 @@ from kokubus.rights import (
 
 # Repeatable, and never judged by the clock: other work shares the machine.
 trying = settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     derandomize=True,
     database=None,

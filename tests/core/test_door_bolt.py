@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.play import FREE, LOCKDOWN, MAX_AGE, T0, answer, command, drawn, policy, seen, sent
 from tests.core.strategies import trying
+from tests.trying import examples
 
 from kokubus import messages as m
 from kokubus.door import Door, DoorSpec, react
@@ -141,7 +142,7 @@ class Witness:
         return happening.fresh and now.trusted and now.at < happening.expires_at and not lockdown
 
 
-@settings(trying, max_examples=120)
+@settings(trying, max_examples=examples(120))
 @given(specs, scenes)
 def test_the_bolt_moves_for_nothing_but_a_reason(
     spec: DoorSpec, scene: list[tuple[str, int, int, str]]

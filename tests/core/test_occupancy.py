@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.trying import examples
 
 from kokubus.messages import Side
 from kokubus.occupancy import (
@@ -88,7 +89,7 @@ def breathed(belief: Belief, slope: float, minutes: int = 20) -> Belief:
 
 
 @given(histories)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_history_breaks_the_posterior(history: list[tuple[int, object, bool]]) -> None:
     belief = told(history)
     said = seen(belief)
@@ -101,7 +102,7 @@ def test_no_history_breaks_the_posterior(history: list[tuple[int, object, bool]]
 
 
 @given(histories)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_a_stored_belief_comes_back_as_it_was(history: list[tuple[int, object, bool]]) -> None:
     belief = told(history)
     text = belief.to_json()
@@ -110,7 +111,7 @@ def test_a_stored_belief_comes_back_as_it_was(history: list[tuple[int, object, b
 
 
 @given(histories, gaps, gaps, st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_two_steps_give_what_one_step_gives(
     history: list[tuple[int, object, bool]], first: int, second: int, open_: bool
 ) -> None:
@@ -124,7 +125,7 @@ def test_two_steps_give_what_one_step_gives(
 
 
 @given(histories, st.integers(1, HOUR), happenings)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_the_past_cannot_be_folded_in(
     history: list[tuple[int, object, bool]], before: int, happening: object
 ) -> None:
@@ -134,7 +135,7 @@ def test_the_past_cannot_be_folded_in(
 
 
 @given(st.integers(1, 60))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 def test_a_room_nobody_looks_at_settles_where_an_unknown_room_starts(capacity: int) -> None:
     room = RoomModel(capacity=capacity)
     reset = update(room, initial(room, START), ClosingReset(START), open_=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.trying import examples
 
 from kokubus.messages import Side
 from kokubus.occupancy import (
@@ -87,7 +88,7 @@ def test_a_reset_forgets_that_exits_were_missed_also_where_sensors_speak() -> No
 
 
 @given(instants, instants, instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_stop_on_the_way_changes_nothing(one: int, two: int, three: int) -> None:
     start, middle, end = sorted((one, two, three))
     belief = filled(start)

@@ -97,6 +97,7 @@ def test_nothing_smooths_to_nothing() -> None:
 # --- calibration -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_so_is_found() -> None:
     """Simulated: 0.4 to 1.6 air changes an hour, 18.5 l/h on average, 0.6 % false motion."""
     model, taught = watched(9)
@@ -108,6 +109,7 @@ def test_what_was_so_is_found() -> None:
         assert one.sd < one.prior_sd
 
 
+@pytest.mark.slow
 def test_it_converges_and_says_so() -> None:
     assert not watched(2)[1].converged
     assert watched(9)[1].converged

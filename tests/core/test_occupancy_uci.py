@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from benchmarks._open_data import count_scores, presence_score
 
 
+@pytest.mark.slow
 def test_counts_from_motion_and_breath() -> None:
     """Reached: accuracy 0.921, mean absolute error 0.088, coverage 0.989 of the 90 % interval."""
     scores = count_scores()

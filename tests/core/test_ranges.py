@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.strategies import trying
+from tests.trying import examples
 
 from kokubus.ranges import Ranges
 
@@ -20,7 +21,7 @@ def expanded(ranges: Ranges) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
-@settings(trying, max_examples=100)
+@settings(trying, max_examples=examples(100))
 @given(steps)
 def test_ranges_are_the_set_of_what_was_added(added: list[int | tuple[int, int]]) -> None:
     ranges, model = Ranges(), set[int]()
@@ -36,7 +37,7 @@ def test_ranges_are_the_set_of_what_was_added(added: list[int | tuple[int, int]]
     assert all((number in ranges) is (number in model) for number in range(45))
 
 
-@settings(trying, max_examples=100)
+@settings(trying, max_examples=examples(100))
 @given(st.lists(pairs, max_size=20))
 def test_ranges_are_sorted_disjoint_and_as_few_as_possible(added: list[tuple[int, int]]) -> None:
     ranges = Ranges(added)
@@ -47,7 +48,7 @@ def test_ranges_are_sorted_disjoint_and_as_few_as_possible(added: list[tuple[int
     assert ranges == Ranges(reversed(parts))
 
 
-@settings(trying, max_examples=100)
+@settings(trying, max_examples=examples(100))
 @given(st.lists(pairs, max_size=20))
 def test_gaps_are_what_is_missing_in_between(added: list[tuple[int, int]]) -> None:
     ranges = Ranges(added)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.core import strategies as some
 from tests.core.post import KEY, STAMP, TAPPED, TOPIC, read, signed
 from tests.core.strategies import trying
+from tests.trying import examples
 
 from kokubus import messages as m
 from kokubus import wire
@@ -20,7 +21,7 @@ from kokubus.errors import KokubusError, SignatureError, UnknownKindError, WireE
 
 
 @pytest.mark.parametrize("cls", get_args(m.Uplink), ids=lambda cls: cls.kind)
-@settings(trying, max_examples=15)
+@settings(trying, max_examples=examples(15))
 @given(st.data())
 def test_an_uplink_comes_back_as_it_went(cls: type, data: st.DataObject) -> None:
     message = data.draw(some.message_of(cls))
@@ -32,7 +33,7 @@ def test_an_uplink_comes_back_as_it_went(cls: type, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize("cls", get_args(Downlink), ids=lambda cls: cls.kind)
-@settings(trying, max_examples=15)
+@settings(trying, max_examples=examples(15))
 @given(st.data())
 def test_a_downlink_comes_back_as_it_went(cls: type, data: st.DataObject) -> None:
     message = data.draw(some.message_of(cls))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.core import strategies as some
 from tests.core.post import STAMP, TAPPED, TOPIC, read, signed, tapped
 from tests.core.strategies import trying
+from tests.trying import examples
 
 from kokubus import messages as m
 from kokubus import wire
@@ -157,7 +158,7 @@ def test_arbitrary_bytes_raise_one_family(payload: bytes) -> None:
             decode()
 
 
-@settings(trying, max_examples=80)
+@settings(trying, max_examples=examples(80))
 @given(some.facts, st.data())
 def test_a_mutated_fact_reads_or_raises_one_family(fact: Any, data: st.DataObject) -> None:
     payload = bytearray(wire.encode_up(fact, STAMP))
@@ -168,7 +169,7 @@ def test_a_mutated_fact_reads_or_raises_one_family(fact: Any, data: st.DataObjec
     _reads_or_refuses(wire.up_topic("dorf-1", fact.kind), bytes(payload))
 
 
-@settings(trying, max_examples=80)
+@settings(trying, max_examples=examples(80))
 @given(some.facts, some.json_values, st.data())
 def test_a_fact_with_any_field_replaced_reads_or_raises_one_family(
     fact: Any, value: Any, data: st.DataObject

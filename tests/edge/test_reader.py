@@ -142,6 +142,7 @@ def _uid(random: Random) -> str:
     return uid.hex().upper()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_noise_gives_no_wrong_uid_and_hides_few_taps(seed: int) -> None:
     random = Random(14443 + seed)

@@ -235,6 +235,7 @@ for n in itertools.count():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 7])
 def test_sigkill_loses_nothing_that_was_kept(path: Path, lines: int) -> None:
     process = subprocess.Popen(

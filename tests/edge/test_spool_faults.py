@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.edge.fake_clock import FakeClock
+from tests.trying import examples
 
 from kokubus.messages import Dropped, Stamp
 from kokubus.ranges import Ranges
@@ -219,7 +220,9 @@ class SpoolMachine(RuleBasedStateMachine):
                 assert seq in known[epoch], f"a gap at {seq} that nobody declared"
 
 
-SpoolMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+SpoolMachine.TestCase.settings = settings(
+    max_examples=examples(80), stateful_step_count=40, deadline=None
+)
 TestSpoolThroughFaults = SpoolMachine.TestCase
 
 

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from tests.hub.web_world import Stage, World, staging, web_world
+
+from kokubus_hub.people import service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_hasher() -> Iterator[PasswordHasher]:
+    """A password's hash takes its time on purpose, but for one test not in ours."""
+    real = service._HASHER
+    with pytest.MonkeyPatch.context() as here:
+        quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        here.setattr(service, "_HASHER", quick)
+        here.setattr(service, "_NOBODY", quick.hash("nobody"))
+        yield real
 
 
 @pytest.fixture(scope="session")

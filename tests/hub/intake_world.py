@@ -13,6 +13,7 @@ from typing import Any
 import structlog.testing
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from sqlalchemy import Engine, delete, event, insert, select, update
+from tests.hub.migrated import migrated
 
 from kokubus import credential, wire
 from kokubus.credential import Credential
@@ -238,8 +239,8 @@ def _furnished() -> bytes:
     """The database every test begins with, made once."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "hub.db"
+        path.write_bytes(migrated())
         engine = _engine(path)
-        database.migrate(engine)
         furnish(engine)
         engine.dispose()  # the last one to leave brings what is in the WAL into the file
         return path.read_bytes()

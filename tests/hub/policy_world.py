@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Engine, insert, update
+from tests.hub.migrated import migrated
 
 from kokubus import access, credential, wire
 from kokubus.credential import Credential
@@ -111,7 +110,7 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    (folder / "hub.db").write_bytes(_migrated())
+    (folder / "hub.db").write_bytes(migrated())
     engine = database.engine(database.sqlite_url(folder / "hub.db"))
     try:
         yield furnished(engine, Keyring.create(folder / "keys"))
@@ -124,17 +123,6 @@ def furnished(engine: Engine, keyring: Keyring) -> World:
     made = World(engine, keyring, os.urandom(32))
     _furnish(made)
     return made
-
-
-@cache
-def _migrated() -> bytes:
-    """An empty database as the migrations make it, once for all tests."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "hub.db"
-        engine = database.engine(database.sqlite_url(path))
-        database.migrate(engine)
-        engine.dispose()
-        return path.read_bytes()
 
 
 def _furnish(made: World) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Engine, insert, select
+from tests.hub.migrated import migrated
 
 from kokubus_hub import database, models
 from kokubus_hub.models import Base, table
@@ -18,21 +17,10 @@ NOW = 1_790_000_000_000
 """2026-09-21 14:13:20 UTC, a Monday."""
 
 
-@cache
-def _migrated() -> bytes:
-    """An empty database, migrated once for all tests."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "hub.db"
-        engine = database.engine(database.sqlite_url(path))
-        database.migrate(engine)
-        engine.dispose()  # the last one to leave brings what is in the WAL into the file
-        return path.read_bytes()
-
-
 @contextmanager
 def small_hub(folder: Path) -> Iterator[Engine]:
     path = folder / "hub.db"
-    path.write_bytes(_migrated())
+    path.write_bytes(migrated())
     engine = database.engine(database.sqlite_url(path))
     try:
         with database.writing(engine) as connection:

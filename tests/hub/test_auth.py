@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import argon2
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from tests.hub.small_hub import rows
 from tests.hub.web_world import OPERATOR, PASSWORD, World
 
@@ -52,6 +54,7 @@ def test_a_wrong_one_does_not_and_does_not_say_which_part(
     assert password not in answer.text
 
 
+@pytest.mark.slow
 def test_guessing_is_slowed_down_even_with_the_right_one_at_last(
     world: World, anybody: httpx.Client
 ) -> None:
@@ -159,6 +162,13 @@ def test_a_bad_token_is_not_made_good_by_a_cookie(world: World, anybody: httpx.C
     anybody.cookies.set(COOKIE, world.session(world.operator()).token)
     answer = anybody.get("/api/v1/sites", headers={"Authorization": "Bearer kokubus_wrong"})
     assert answer.status_code == 401
+
+
+def test_a_password_is_costly_to_guess(real_hasher: PasswordHasher) -> None:
+    """As RFC 9106 recommends where memory is scarce: 64 MiB, three passes."""
+    cost = argon2.extract_parameters(real_hasher.hash(PASSWORD))
+    assert (cost.memory_cost, cost.time_cost) >= (65_536, 3)
+    assert cost.type is argon2.Type.ID
 
 
 def test_of_tokens_and_links_only_hashes_are_stored(world: World) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.trying import examples
 
 from kokubus import access
 from kokubus.decision import Moment, State, Tap
@@ -52,7 +53,7 @@ def decided(windows: list[tuple[int, int]], lead: int, grace: int, at: int) -> b
     return access.decide(policy, State(), Tap(door="front", badge="x"), Moment(at=at)).granted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(DAYS, MINUTES, LENGTHS, MARGINS, MARGINS, st.data())
 @example(date(2026, 10, 25), 150, 60, 15, 15, None)
 @example(date(2027, 3, 28), 150, 60, 15, 15, None)
@@ -79,7 +80,7 @@ def model_weekly(day: date, minute: int, count: int, left_out: set[int]) -> list
     return [wall(day + n * 7 * DAY, minute) for n in range(count) if n not in left_out]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(DAYS, MINUTES, st.integers(1, 600), st.integers(1, 8), st.sets(st.integers(0, 7)))
 @example(date(2026, 10, 18), 150, 60, 3, set())
 @example(date(2027, 3, 21), 150, 60, 3, set())
@@ -117,7 +118,7 @@ INTERVALS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.integers(1, 4), INTERVALS)
 def test_seats_minute_by_minute(desks: int, wanted: list[tuple[int, int, int]]) -> None:
     """No seat twice in any minute, and nobody is refused who fits into free seats."""

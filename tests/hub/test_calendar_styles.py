@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.hub.small_hub import NOW
 from tests.hub.test_import_ics import ANNA, MEETING, at, calendar, event
+from tests.trying import examples
 
 from kokubus_hub.imports import apart, ics
 from kokubus_hub.imports.ics import Slot
@@ -85,6 +86,7 @@ def test_thunderbird() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_process_apart_reads_the_same() -> None:
     for path in DATA.glob("*.ics"):
         content = path.read_bytes()
@@ -171,7 +173,7 @@ def test_what_exhausts_its_process_exhausts_nothing_else(monkeypatch: pytest.Mon
         apart.read("a", calendar(*events), BERLIN, NOW, END)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2_500), st.binary(max_size=6))
 def test_a_damaged_calendar_is_read_or_refused(place: int, put: bytes) -> None:
     content = (DATA / "google.ics").read_bytes()

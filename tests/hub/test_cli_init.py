@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,9 +80,17 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `init` makes, as it is copied for each test that begins there."""
+    folder = tmp_path_factory.mktemp("made") / "data"
+    assert cli.main(["--data-dir", str(folder), "init"]) == 0
+    return folder
+
+
 @pytest.fixture
-def ready(hub: Hub) -> Hub:
-    hub("init")
+def ready(hub: Hub, made: Path) -> Hub:
+    shutil.copytree(made, hub.folder)
     with hub.engine() as engine, database.writing(engine) as connection:
         connection.execute(insert(table(models.Site)).values(slug="dorf", name="Dorf"))
         room = {"site_id": 1, "slug": "dorf-hall", "name": "Saal", "capacity": 8}

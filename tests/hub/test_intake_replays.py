@@ -20,11 +20,12 @@ from tests.hub.intake_stories import (
     stories,
 )
 from tests.hub.intake_world import OTHER_UID, World, world
+from tests.trying import examples
 
 from kokubus_hub.sorting import Letter
 
 Story = list[tuple[str, int]]
-few = settings(trying, max_examples=25)
+few = settings(trying, max_examples=examples(25))
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def test_a_batch_that_comes_again_changes_nothing(
     agree(hub, *before)
 
 
+@pytest.mark.slow
 @few
 @given(stories, st.randoms(use_true_random=False), st.integers(1, 7))
 def test_pieces_repeats_and_disorder_come_to_the_same(
@@ -82,6 +84,7 @@ def test_pieces_repeats_and_disorder_come_to_the_same(
     agree(hub, *before)
 
 
+@pytest.mark.slow
 @few
 @given(stories, st.integers(1, 7))
 def test_every_number_is_receipted_each_time_it_comes(hub: World, story: Story, size: int) -> None:

@@ -320,6 +320,7 @@ def test_what_happens_arrives_and_nothing_else(world: World) -> None:
         assert ADA in changed["site-ettmannsweiler"]
 
 
+@pytest.mark.slow
 def test_the_public_stream_carries_levels_only(world: World) -> None:
     with serving(world) as address, stream(address) as events:
         busy(world)
@@ -349,6 +350,7 @@ def test_a_page_that_is_no_longer_right_is_told_to_load_again(
         assert [one["event"] for one in events] == ["reload"]
 
 
+@pytest.mark.slow
 def test_streams_end_when_the_server_does(world: World) -> None:
     with serving(world) as address:
         opened = stream(address)

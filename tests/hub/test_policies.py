@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 from tests.hub.policy_world import DAY_MS, HORIZON_MS, HOUR_MS, NOW, OPENING, UID, World, world
+from tests.trying import examples
 
 from kokubus import credential, policy, wire
 from kokubus.credential import Credential
@@ -219,7 +220,8 @@ CHANGES: list[Callable[[World], object]] = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=8))
 def test_what_is_remembered_never_shows(changes: list[Callable[[World], object]]) -> None:
     """Whatever is changed in whatever order, the documents are those of a fresh start."""

@@ -18,6 +18,7 @@ from kokubus_hub import cli, database, models
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import calibrating, history, labels, rebuild, replay
 
+pytestmark = pytest.mark.slow
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 
 

@@ -229,6 +229,7 @@ def letter(hub: World, kind: str, step: int, more: int) -> Letter:
     return hub.device.passage(at, door, tap=tap, side=side)
 
 
+@pytest.mark.slow
 @trying
 @given(
     st.lists(said, max_size=14, unique_by=lambda one: one[1:]),

@@ -66,6 +66,7 @@ def value(report: dict[str, Any], key: str) -> Any:
     return report["totals"][key]["value"]
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_busy_stop(client: httpx.Client) -> None:
     report = stop(client, "Ostelsheim")
     assert [period["level"] for period in report["periods"]].count("day") == 21

@@ -102,6 +102,7 @@ def four_desks(hub: World, people: int = 9) -> int:
     return stop
 
 
+@pytest.mark.slow
 def test_a_stop_of_four_desks_is_told_as_a_whole_rather_than_not_at_all(hub: World) -> None:
     stop = four_desks(hub)
     release_all(hub)
@@ -170,6 +171,7 @@ def truth(hub: World, site: int, start: int, end: int) -> set[int]:
     return {member for member in found if member is not None}
 
 
+@pytest.mark.slow
 def test_no_told_stretch_is_about_too_few_and_none_overlaps_another(network: World) -> None:
     told = [row for row in blocks(network) if row.figures is not None]
     assert {row.level for row in told} >= {"day", "week"}
@@ -241,6 +243,7 @@ def tables(hub: World) -> dict[Any, str]:
     return {key: table_of(found, words("en")) for key, found in exports(hub).items()}
 
 
+@pytest.mark.slow
 def test_a_later_export_says_the_same_of_what_was_told(hub: World) -> None:
     """Late facts, forgotten links and erased members change nothing that was told."""
     furnish(hub)
@@ -257,6 +260,7 @@ def test_a_later_export_says_the_same_of_what_was_told(hub: World) -> None:
     assert all(after[key] == row for key, row in told.items())
 
 
+@pytest.mark.slow
 def test_exports_week_by_week_differ_by_whole_told_stretches(hub: World) -> None:
     """Whoever asks every day learns no more than who asks once at the end."""
     where, town = busy.place(hub, "haus", 12, "building"), busy.town(hub, "dorfen")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from tests.hub.migrated import migrated
 
 from kokubus.errors import SiteError
 from kokubus.site import Site, read_site
@@ -67,8 +69,9 @@ device = "dorf-2"
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = database.engine(database.sqlite_url(tmp_path / "kokubus.db"))
-    database.migrate(made)
+    path = tmp_path / "kokubus.db"
+    path.write_bytes(migrated())
+    made = database.engine(database.sqlite_url(path))
     yield made
     made.dispose()
 
@@ -213,11 +216,16 @@ def test_an_empty_folder_is_a_mistake(tmp_path: Path) -> None:
         read_sites(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "hub"
+    assert main(["init", "--data-dir", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    made = tmp_path / "hub"
-    assert main(["init", "--data-dir", str(made)]) == 0
-    return made
+def hub(tmp_path: Path, made: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "hub"))
 
 
 def test_the_command_says_then_does(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine, insert, select, update
 from starlette.types import Receive, Scope, Send
+from tests.hub.migrated import migrated
 
 from kokubus.errors import KokubusError
 from kokubus.occupancy import Belief
@@ -228,8 +229,8 @@ def _applied() -> bytes:
     """A database with every table and the demo's sites, made once."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "kokubus.db"
+        path.write_bytes(migrated())
         engine = database.engine(database.sqlite_url(path))
-        database.migrate(engine)
         with database.writing(engine) as connection:
             apply(connection, read_sites(SITES), NOW)
             connection.execute(update(table(models.Device)).values(lookup_key=b"enrolled"))

@@ -19,6 +19,7 @@ from schemathesis.core.failures import FailureGroup
 from schemathesis.schemas import APIOperation, BaseSchema
 from tests.hub.web_world import HOUR_MS, NOW, World, web_world
 from tests.integration import pg_server
+from tests.trying import examples
 
 from kokubus_hub import database
 from kokubus_hub.keys import Keyring
@@ -37,7 +38,7 @@ CHECKED = [
     checks.response_schema_conformance,
 ]
 ASKED = settings(
-    max_examples=10,
+    max_examples=examples(10),
     deadline=None,
     derandomize=True,
     database=None,

@@ -71,6 +71,11 @@ pulse_ms = {pulse_ms}
 pins = {{ lock = 23, lock_active_high = false, contact = 24 }}
 [[door.reader]]
 kind = "mfrc522"
+[[door.reader]]
+kind = "wiegand"
+side = "in"
+data0 = 5
+data1 = 6
 [[door]]
 id = "dorf-meeting-door"
 name = "Tür zur Besprechung"
@@ -88,7 +93,7 @@ reset = 26
 
 
 def site_toml(*, deadline_ms: int, pulse_ms: int) -> str:
-    """The site's file; ``dorf-side`` has a relay that is energised by a low pin."""
+    """The site's file; ``dorf-side`` has a keypad, and a relay that is energised by a low pin."""
     opening = "\n".join(f'{day} = ["00:00-24:00"]' for day in _DAYS)
     return _TOML.format(opening=opening, deadline_ms=deadline_ms, pulse_ms=pulse_ms)
 
