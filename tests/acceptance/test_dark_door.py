@@ -1,4 +1,4 @@
-"""A code read out by phone opens a door that has neither network nor clock, once; both sides know."""
+"""A code read out by phone opens a door without network or clock, once; both sides know of it."""
 
 from __future__ import annotations
 
