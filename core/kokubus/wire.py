@@ -129,16 +129,6 @@ def encode_down(
     signer: Signer,
 ) -> bytes:
     """Signed bytes of a message for one device, worthless from ``expires_at`` on."""
-    body = down_body(
-        message, device=device, message_id=message_id, at=at, expires_at=expires_at, kid=kid
-    )
-    return signed(body, signer)
-
-
-def down_body(
-    message: Downlink, *, device: str, message_id: str, at: Instant, expires_at: Instant, kid: str
-) -> bytes:
-    """What is signed of a message for one device: `encode_down` is this and `signed`."""
     head = {
         "v": VERSION,
         "kind": message.kind,
@@ -148,11 +138,7 @@ def down_body(
         "at": at,
         "expires_at": expires_at,
     }
-    return _bytes(head | {"body": _dump(message)})
-
-
-def signed(body: bytes, signer: Signer) -> bytes:
-    """A `down_body` with its signature."""
+    body = _bytes(head | {"body": _dump(message)})
     return body + b"\n" + urlsafe_b64encode(signer.sign(body))
 
 

@@ -7,7 +7,6 @@ spoils its batch: what cannot be read or cannot be true goes to the dead letters
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from sqlalchemy import Engine, insert
@@ -29,8 +28,6 @@ from kokubus_hub.sorting import Letter, Sorted, Sorter, dead_letter, sender, sta
 from kokubus_hub.spools import SpoolMovedError, Spools
 
 ATTEMPTS = 5
-FEW = 4
-"""Fewer replies are signed sooner than handed to another thread."""
 _YIELDED = ("40001", "40P01")
 """PostgreSQL's words for a transaction that gave way to another one."""
 _DEAD = table(models.DeadLetter)
@@ -47,7 +44,6 @@ class Intake:
         self._fold = Fold()
         self._boots = Boots()
         self._places: Places | None = None
-        self._signing = ThreadPoolExecutor(1, "signing")  # while the commit waits for the disk
 
     def take(self, letters: Sequence[Letter], now: said.Instant) -> list[Reply]:
         """Record these letters; what is returned may be published, it is durable.
@@ -85,9 +81,7 @@ class Intake:
                 sorter.read(letter)
             replies = self._settle(batch, sorter.found)
             self._spools.write(connection)
-            few = len(replies) < FEW
-            signing = None if few else self._signing.submit(replies.signed)
-        return signing.result() if signing else replies.signed()
+        return replies.all
 
     def _settle(self, batch: Batch, found: Sorted) -> Replies:
         """Decide, write and fold what was sorted; say nothing that is not written."""
@@ -130,7 +124,7 @@ class Intake:
             if isinstance(up.message, said.BadgeTapped) and up.stamp is not None:
                 said_no = answer.cannot_record()
                 replies.answer(up.device, up.message, up.stamp, said_no, recorded=False)
-        return replies.signed()
+        return replies.all
 
     def _give_up(self, letter: Letter, now: said.Instant, error: Exception) -> list[Reply]:
         """Bury one letter that breaks its transaction, and tell its device not to repeat it."""
@@ -150,7 +144,7 @@ class Intake:
         replies = Replies(self._keyring, now)
         if known and stamp:
             replies.receipts({}, {(device, stamp.epoch): [stamp.seq]})
-        return replies.signed()
+        return replies.all
 
     def _forget(self) -> None:
         """After a rollback, nothing in memory is known to be what the database holds."""

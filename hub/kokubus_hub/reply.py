@@ -28,19 +28,12 @@ class Reply:
 
 
 class Replies:
-    """Collects what one batch has to say, and signs it."""
+    """Signs what one batch has to say."""
 
     def __init__(self, keyring: Keyring, now: Instant) -> None:
-        self._signer, self._kid = keyring.signing, keyring.kid
+        self._keyring = keyring
         self._now = now
-        self._said: list[tuple[str, bytes]] = []
-
-    def __len__(self) -> int:
-        return len(self._said)
-
-    def signed(self) -> list[Reply]:
-        """All of it; may be called from another thread once nothing more is said."""
-        return [Reply(topic, wire.signed(body, self._signer)) for topic, body in self._said]
+        self.all: list[Reply] = []
 
     def answer(
         self, device: str, tap: BadgeTapped, stamp: Stamp, decision: Any, recorded: bool = True
@@ -74,12 +67,13 @@ class Replies:
         self._say(device, TimeTold(nonce=nonce), ANSWER_LIFE_MS)
 
     def _say(self, device: str, message: Downlink, life_ms: int) -> None:
-        body = wire.down_body(
+        payload = wire.encode_down(
             message,
             device=device,
             message_id=uuid7(self._now, os.urandom(10)),
             at=self._now,
             expires_at=self._now + life_ms,
-            kid=self._kid,
+            kid=self._keyring.kid,
+            signer=self._keyring.signing,
         )
-        self._said.append((wire.down_topic(device, message.kind), body))
+        self.all.append(Reply(wire.down_topic(device, message.kind), payload))
