@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +13,7 @@ import icalendar
 import recurring_ical_events
 
 from kokubus.messages import Instant
+from kokubus_hub.imports.lines import needed
 from kokubus_hub.imports.problems import ImportFileError, Problem
 
 SIZE_LIMIT = 10 * 1024 * 1024
@@ -23,14 +23,10 @@ _EXACT = "X-KOKUBUS-EXACT"
 _TIMES_A_DAY = 4
 _DATES = 2_000
 EVENT_LIMIT = 20_000
-_FOLD = re.compile(rb"\r?\n[ \t]")
-_NAME = re.compile(rb"[A-Za-z0-9-]+(?=[;:])")
-_WORDS = frozenset(
-    b"BEGIN END UID DTSTART DTEND DURATION RRULE RDATE EXDATE RECURRENCE-ID SUMMARY STATUS "
-    b"ORGANIZER ATTENDEE CATEGORIES".split()
-)
 _EVENTS = frozenset({"event", "veranstaltung", "public event", "öffentliche veranstaltung"})
 _BLOCKS = (b"VCALENDAR", b"VEVENT")
+Times = tuple[Any, Any]
+"""Start and end as an event says them: both dates, or both with a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +78,8 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
         raise ImportFileError({name: problems})
     repeated = {_uid(event) for event in events if _is_repeated(event)}
     found = Calendar({_uid(event) for event in events})
-    for occurrence in _occurrences(name, events, start, end, zone):
-        found.slots += _slots(occurrence, zone, _uid(occurrence) in repeated)
+    for occurrence, times in _occurrences(name, events, start, end, zone):
+        found.slots += _slots(occurrence, times, zone, _uid(occurrence) in repeated)
     found.slots.sort(key=lambda slot: (slot.start, slot.uid, slot.recurrence_id))
     return found
 
@@ -96,31 +92,10 @@ def _parsed(name: str, content: bytes) -> icalendar.Calendar:
     if any(marks.count(b"BEGIN:" + one) != marks.count(b"END:" + one) for one in _BLOCKS):
         raise _refused(name, "no calendar (.ics): not complete; load it again")
     try:
-        return icalendar.Calendar.from_ical(_needed(content))
+        lines: Any = needed(content)  # its parser takes lines as well, which its types do not say
+        return icalendar.Calendar.from_ical(lines)
     except ValueError as error:
         raise _refused(name, f"no calendar (.ics): {str(error)[:200]}") from error
-
-
-def _needed(content: bytes) -> bytes:
-    """The lines that say what we ask for: a description may be long, and reading is slow.
-
-    Lines are unfolded first (RFC 5545, 3.1). Time zones stay as they are; alarms, tasks and
-    whatever else stands in or beside an event go.
-    """
-    kept: list[bytes] = []
-    within: list[bytes] = []
-    for line in _FOLD.sub(b"", content).splitlines():
-        name = _NAME.match(line)
-        word = name[0].upper() if name else b""
-        if word == b"BEGIN":
-            within.append(line[6:].strip().upper())
-        blocks = within[1:2]
-        zone, event = blocks == [b"VTIMEZONE"], within[1:] == [b"VEVENT"]
-        if len(within) < 2 or zone or (event and (word in _WORDS or not word)):
-            kept.append(line)
-        if word == b"END" and within:
-            within.pop()
-    return b"\r\n".join(kept) + b"\r\n"
 
 
 def local_time(at: Instant, zone: ZoneInfo) -> str:
@@ -130,7 +105,7 @@ def local_time(at: Instant, zone: ZoneInfo) -> str:
 
 def _occurrences(
     name: str, events: Sequence[Any], start: Instant, end: Instant, zone: ZoneInfo
-) -> Iterator[Any]:
+) -> Iterator[tuple[Any, Times]]:
     """Each event's of the span; most events happen once, and need no working out."""
     count = 0
     by_uid: dict[str, list[Any]] = {}
@@ -140,9 +115,10 @@ def _occurrences(
         try:
             found = same if not _is_series(same) else _expanded(same, start, end)
             for one in found:
-                within = _instant(one.start, zone) < end and _instant(one.end, zone) > start
+                times = one.start, one.end  # the library works both out whenever it is asked
+                within = _instant(times[0], zone) < end and _instant(times[1], zone) > start
                 if within and str(one.get("STATUS", "")).upper() != "CANCELLED":
-                    yield one
+                    yield one, times
         except (ValueError, KeyError, OverflowError, TypeError) as error:
             text = f"the repetitions of {_uid(same[0])[:60]} cannot be worked out: {error}"
             raise _refused(name, text[:300]) from error
@@ -212,11 +188,11 @@ def _is_repeated(event: Any) -> bool:
     return any(name in event for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
 
 
-def _slots(occurrence: Any, zone: ZoneInfo, repeated: bool) -> Iterator[Slot]:
-    start, end = occurrence.start, occurrence.end
+def _slots(occurrence: Any, times: Times, zone: ZoneInfo, repeated: bool) -> Iterator[Slot]:
+    start, end = times
     named = _stable(occurrence["RECURRENCE-ID"].dt, zone) if repeated else ""
     if isinstance(start, datetime):
-        yield _slot(occurrence, _period(occurrence, zone), named, None)
+        yield _slot(occurrence, _period(occurrence, times, zone), named, None)
         return
     days = [start + timedelta(days=n) for n in range((end - start).days)]
     for day in days:
@@ -225,13 +201,13 @@ def _slots(occurrence: Any, zone: ZoneInfo, repeated: bool) -> Iterator[Slot]:
         yield _slot(occurrence, period, one, day.isoformat())
 
 
-def _period(occurrence: Any, zone: ZoneInfo) -> tuple[Instant, Instant]:
+def _period(occurrence: Any, times: Times, zone: ZoneInfo) -> tuple[Instant, Instant]:
     """Hours of a DURATION are exact (RFC 5545, 3.3.6), also while the clocks change.
 
     An end by the wall clock that is then not after its start is taken as so much later.
     """
-    first, last = _instant(occurrence.start, zone), _instant(occurrence.end, zone)
-    plain = [moment.replace(tzinfo=None) for moment in (occurrence.start, occurrence.end)]
+    first, last = _instant(times[0], zone), _instant(times[1], zone)
+    plain = [moment.replace(tzinfo=None) for moment in times]
     length = plain[1] - plain[0]
     exact = ("DURATION" in occurrence or _EXACT in occurrence) and length % timedelta(days=1)
     if exact or last <= first:
