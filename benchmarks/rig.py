@@ -36,6 +36,9 @@ from kokubus_cli.main import main
 sys.exit(main(sys.argv[1:]))"""
 _UNIT = Path(__file__).parent.parent / "firmware_configs" / "systemd" / "kokubus-edge.service"
 _ECHO = "import sys; from benchmarks.rig import echo; echo(int(sys.argv[1]))"
+_PROTOTYPE = (
+    "import sys; from benchmarks._prototype import serve; serve(int(sys.argv[1]), sys.argv[2])"
+)
 
 
 def metric(
@@ -118,6 +121,15 @@ def echoing(folder: Path, port: int) -> Iterator[None]:
     """The raw limit: a paho client in a process of its own that sends back what it gets."""
     with _process([sys.executable, "-c", _ECHO, str(port)], folder / "echo.log"):
         time.sleep(0.5)
+        yield
+
+
+@contextmanager
+def prototype(folder: Path, port: int, database: Path) -> Iterator[None]:
+    """`benchmarks._prototype` in a process of its own."""
+    command = [sys.executable, "-c", _PROTOTYPE, str(port), str(database)]
+    with _process(command, folder / "prototype.log"):
+        time.sleep(2)
         yield
 
 

@@ -1,4 +1,4 @@
-"""Tap to durable, signed answer, beside a bare paho echo and one fsync of the same run.
+"""Tap to durable, signed answer, beside an echo, a prototype and one fsync of the same run.
 
 Plain TCP on loopback; taps at QoS 1, answers at QoS 0 as everywhere (docs/decisions/0009), the
 echo at QoS 1 both ways; the whole rule, event recorded; every grant is
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from benchmarks import growth, rig
+from benchmarks import _prototype, growth, rig
 from benchmarks.flood import Flood
 from benchmarks.network import Caller, Network, generate
 from benchmarks.rig import Metric, Peer, metric, percentile
@@ -26,6 +26,9 @@ from kokubus.messages import By, Enforced, Fact, PassageSeen, Side
 from kokubus_hub.packets import Delivered
 
 IN_FLIGHT = 64
+PER_S = 4_000
+LEAST = round(PER_S / _prototype.PER_S, 2)
+"""The bar as a share of what the least loop does, both on the machine it was set on."""
 DECIDED = f"{wire.ROOT}/+/down/access_decided"
 
 
@@ -113,6 +116,7 @@ def run(quick: bool) -> list[Metric]:
         network.engine.dispose()
         port = stack.enter_context(rig.broker(folder))
         echo_ms, echo_rate = _echo(folder, port, 400 if quick else 2_000)
+        prototype = _prototyped(folder, port, network, 3_000 if quick else 20_000)
         process = stack.enter_context(rig.listener(folder, port))
         crowd = Crowd(network)
         rate = _in_flight(port, crowd, 3_000 if quick else 20_000)
@@ -134,8 +138,10 @@ def run(quick: bool) -> list[Metric]:
         metric("tap", "p50_vs_fsync", p50 / fsync, "x"),
         metric("tap", "p99_vs_p50", p99 / p50, "x", 3),
         metric("tap", "p99_busy_ms", percentile(busy, 0.99), "ms", 400),
-        metric("tap", "decisions_per_s", rate, "1/s", 4_000, most=False),
+        metric("tap", "decisions_per_s", rate, "1/s", PER_S, most=False),
         metric("tap", "vs_echo_throughput", rate / echo_rate, "x"),
+        metric("tap", "prototype_per_s", prototype, "1/s"),
+        metric("tap", "decisions_vs_prototype", rate / prototype, "x", LEAST, most=False),
         metric("tap", "decisions_per_s_with_door_facts", followed, "1/s"),
         metric("tap", "wrong_answers", crowd.wrong, "", 0),
         metric("tap", "unrecorded_answers", crowd.unrecorded, ""),
@@ -158,6 +164,14 @@ def _echo(folder: Path, port: int, count: int) -> tuple[float, float]:
         peer.close()
         rate = _flooded(port, "echo/from", [("echo/to", bytes(450))] * (count * 4), [])
     return percentile(times[50:], 0.5), rate
+
+
+def _prototyped(folder: Path, port: int, network: Network, count: int) -> float:
+    """Decisions a second of the least loop, on as many members, doors and bookings."""
+    path, size = folder / "prototype.db", (network.members, network.doors)
+    _prototype.furnish(path, *size, network.bookings)
+    with rig.prototype(folder, port, path):
+        return _flooded(port, _prototype.ANSWERED, _prototype.taps(count, *size), [])
 
 
 def _one_by_one(peer: Peer, crowd: Crowd, count: int) -> list[float]:

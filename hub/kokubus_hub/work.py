@@ -127,11 +127,12 @@ class Work:
         rotation = Rotation(settings, engine, keyring, send, self.delivery.again)
         self._follow = Step("follow", self.delivery.follow, 0)
         self._settle = Step("deliveries", self._settled, 1_000)
+        self._bookings = Step("bookings", self._repair_bookings, 30_000)
         self.steps = (
             Step("keep_up", self.delivery.keep_up, 0),
             Step("repair", self.delivery.repair, 5_000),
             self._settle,
-            Step("bookings", self._repair_bookings, 30_000),
+            self._bookings,
             Step("arrivals", Arrivals(engine).follow, 1_000),
             Step("releasing", Releasing(engine).look, 15_000),
             Step("replay", self._replay, 1_000),
@@ -161,7 +162,9 @@ class Work:
         reconcile.settle(self._engine, now, self._settings.policy_horizon_hours * HOUR_MS)
 
     def _repair_bookings(self, now: Instant) -> None:
-        reconcile.repair(self._engine, now, self._settings.policy_horizon_hours * HOUR_MS)
+        horizon_ms = self._settings.policy_horizon_hours * HOUR_MS
+        if reconcile.repair(self._engine, now, horizon_ms) > reconcile.A_STEP:
+            self._bookings.due = now
 
     def _replay(self, now: Instant) -> None:
         with database.reading(self._engine) as connection:

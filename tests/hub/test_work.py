@@ -17,6 +17,7 @@ from tests.broker import PATIENCE_S, start_mosquitto
 from tests.hub.policy_world import NOW, UID, Broker, World, world
 
 from kokubus_hub import database, health, leading, models
+from kokubus_hub.bookings import reconcile
 from kokubus_hub.models import table
 from kokubus_hub.pulse import Pulse
 from kokubus_hub.settings import Settings
@@ -72,6 +73,16 @@ def test_a_change_that_could_not_be_followed_is_at_the_next_turn(
     assert issued(hub) == []
     made.turn(NOW, moved=False)
     assert len(issued(hub)) == 2
+
+
+def test_a_repair_that_left_some_goes_on_at_the_next_turn(
+    hub: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, lacking = work(hub, tmp_path), [reconcile.A_STEP + 1, reconcile.A_STEP, 0]
+    monkeypatch.setattr(reconcile, "repair", lambda *_: lacking.pop(0))
+    for _ in range(5):
+        made.turn(NOW, moved=False)
+    assert lacking == [0], "the rest is looked for half a minute later"
 
 
 def test_every_step_runs_on_a_hub_with_nothing_to_do(hub: World, tmp_path: Path) -> None:

@@ -205,6 +205,19 @@ def test_whatever_was_lost_is_made_again(hub: World) -> None:
     assert reconcile.repair(hub.engine, NOW, HORIZON_MS) == 0
 
 
+def test_a_few_are_repaired_at_once_and_the_others_next(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A door's newest change waits behind one step, not behind a whole network's repair."""
+    members(hub)
+    for hour in (1, 3, 5):
+        hub.book(2, NOW + hour * HOUR_MS, NOW + (hour + 1) * HOUR_MS, room=HALL)
+    monkeypatch.setattr(reconcile, "A_TURN", 1)
+    monkeypatch.setattr(reconcile, "A_STEP", 2)
+    left = [reconcile.repair(hub.engine, NOW, HORIZON_MS) for _ in range(3)]
+    assert left == [3, 1, 0]
+
+
 def test_those_who_come_along_enter_too(hub: World) -> None:
     """In the policies of doors, under a right of their own."""
     members(hub)
