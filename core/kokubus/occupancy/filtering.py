@@ -31,7 +31,7 @@ from kokubus.occupancy.passages import FLOOR_MS, is_news, join
 from kokubus.occupancy.sensing import (
     MISJUDGED,
     ambient,
-    co2_likelihood,
+    co2_weighed,
     indirect_likelihood,
     label_likelihood,
     levels,
@@ -64,8 +64,12 @@ def predict(model: RoomModel, belief: Belief, at: Instant, open_: bool) -> Belie
         return belief
     p = _moved(model, belief, at, open_)
     fading = exp((belief.at - at) / HOUR_MS / FADING_H)
-    weights = tuple([weight * fading for weight in belief.weights])
-    return _believed(belief, at, p.tolist(), weights)
+    return belief._replace(
+        at=at,
+        posterior=tuple(p.tolist()),
+        floor_until=_floor_at(belief, at),
+        weights=tuple([weight * fading for weight in belief.weights]),
+    )
 
 
 def wants(belief: Belief, evidence: Evidence) -> bool:
@@ -110,11 +114,11 @@ def moves(
 def _moved(model: RoomModel, belief: Belief, at: Instant, open_: bool) -> Vector:
     if at < belief.at:
         raise ValueError(f"a belief of {belief.at} cannot be taken back to {at}: replay it")
-    p = np.array(belief.posterior)
-    if p.size != model.ready.size:
+    ready, p = model.ready, np.array(belief.posterior)
+    if p.size != ready.size:
         raise ValueError(f"a belief of {p.size} counts is of another room model")
     if belief.floor_until is None:
-        return model.ready.steps(open_, 0).advance(p, at - belief.at)
+        return ready.steps(open_, 0).advance(p, at - belief.at)
     for transitions, gap in moves(model, belief, at, open_):
         p = transitions.advance(p, gap)
     return p
@@ -129,8 +133,11 @@ def _passed(model: RoomModel, belief: Belief, before: Vector, passage: Passage) 
     if passage.badged_in:
         p[0] = 0.0
     unforeseen = news and passage.side is Side.OUT and before.item(0) > 0.5
-    now = _swayed(belief, passage.at, passage.sensor, before, p)
-    return now._replace(
+    posterior, weights = _swayed(belief, passage.at, passage.sensor, before, p.tolist())
+    return belief._replace(
+        at=passage.at,
+        posterior=posterior,
+        weights=weights,
         floor_until=_floor(belief, passage, joined is None),
         events=events,
         drift=belief.drift + int(unforeseen),
@@ -140,21 +147,42 @@ def _passed(model: RoomModel, belief: Belief, before: Vector, passage: Passage) 
 def _floor(belief: Belief, passage: Passage, new: bool) -> Instant | None:
     if passage.badged_in:
         return passage.at + FLOOR_MS
-    return None if new and passage.side is not Side.IN else belief.floor_until
+    if new and passage.side is not Side.IN:
+        return None
+    return _floor_at(belief, passage.at)
 
 
 def _sensed_motion(model: RoomModel, belief: Belief, before: Vector, reading: Pir) -> Belief:
-    p = before * model.ready.pir[reading.fired]
-    now = _swayed(belief, reading.at, Sensor.PIR, before, p)
-    return now._replace(pir=(reading.at, reading.fired))
+    at, p = reading.at, before * model.ready.pir[reading.fired]
+    posterior, weights = _swayed(belief, at, Sensor.PIR, before, p.tolist())
+    return Belief(
+        at,
+        posterior,
+        _floor_at(belief, at),
+        belief.ambient_ppm,
+        belief.co2,
+        (at, reading.fired),
+        belief.events,
+        belief.drift,
+        weights,
+        belief.indirect,
+    )
 
 
 def _sensed_breath(model: RoomModel, belief: Belief, before: Vector, reading: Co2) -> Belief:
-    p = before * co2_likelihood(model, belief, reading)
-    now = _swayed(belief, reading.at, Sensor.CO2, before, p)
-    return now._replace(
-        co2=remembered(model, belief, reading),
-        ambient_ppm=ambient(belief, reading, now.posterior[0]),
+    at, p = reading.at, co2_weighed(model, belief, reading, before.tolist())
+    posterior, weights = _swayed(belief, at, Sensor.CO2, before, p)
+    return Belief(
+        at,
+        posterior,
+        _floor_at(belief, at),
+        ambient(belief, reading, posterior[0]),
+        remembered(model, belief, reading),
+        belief.pir,
+        belief.events,
+        belief.drift,
+        weights,
+        belief.indirect,
     )
 
 
@@ -162,15 +190,27 @@ def _sensed_indirectly(
     model: RoomModel, belief: Belief, before: Vector, reading: Indirect
 ) -> Belief:
     p = before * indirect_likelihood(model, belief, reading)
-    now = _swayed(belief, reading.at, reading.sensor, before, p)
-    return now._replace(indirect=levels(model, belief, reading))
+    posterior, weights = _swayed(belief, reading.at, reading.sensor, before, p.tolist())
+    return belief._replace(
+        at=reading.at,
+        posterior=posterior,
+        weights=weights,
+        floor_until=_floor_at(belief, reading.at),
+        indirect=levels(model, belief, reading),
+    )
 
 
 def _counted(model: RoomModel, belief: Belief, before: Vector, label: HeadCount) -> Belief:
     """Who has looked is believed, even against everything that was believed before."""
     p = doubting(before) * label_likelihood(model, label)
-    now = _swayed(belief, label.at, Sensor.LABEL, before, p)
-    return now._replace(drift=0, floor_until=now.floor_until if label.people else None)
+    posterior, weights = _swayed(belief, label.at, Sensor.LABEL, before, p.tolist())
+    return belief._replace(
+        at=label.at,
+        posterior=posterior,
+        weights=weights,
+        floor_until=_floor_at(belief, label.at) if label.people else None,
+        drift=0,
+    )
 
 
 def doubting(p: Vector) -> Vector:
@@ -181,39 +221,32 @@ def doubting(p: Vector) -> Vector:
 def _closed(_model: RoomModel, belief: Belief, before: Vector, reset: ClosingReset) -> Belief:
     p = before * (1.0 - CLOSED_EMPTY)
     p[0] += CLOSED_EMPTY
-    now = _believed(belief, reset.at, p.tolist(), NO_WEIGHTS)
-    return now._replace(floor_until=None, events=(), drift=0)
+    return belief._replace(
+        at=reset.at,
+        posterior=tuple(p.tolist()),
+        floor_until=None,
+        events=(),
+        drift=0,
+        weights=NO_WEIGHTS,
+    )
 
 
-def _swayed(belief: Belief, at: Instant, sensor: Sensor, before: Vector, after: Vector) -> Belief:
-    """The belief with ``after`` as its posterior, what moved it there put to the sensor."""
-    values: list[float] = after.tolist()
-    total = sum(values)
-    values = [value / total for value in values]
+def _swayed(
+    belief: Belief, at: Instant, sensor: Sensor, before: Vector, after: list[float]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(``after`` as a posterior, the weights with what moved it there put to the sensor)."""
+    total = sum(after)
+    posterior = tuple([value / total for value in after])
     fading = exp((belief.at - at) / HOUR_MS / FADING_H)
     weights = [weight * fading for weight in belief.weights]
-    weights[_PLACE[sensor]] += log_odds(values[0]) - log_odds(before.item(0))
-    return _believed(belief, at, values, tuple(weights))
+    weights[_PLACE[sensor]] += log_odds(posterior[0]) - log_odds(before.item(0))
+    return posterior, tuple(weights)
 
 
-def _believed(
-    belief: Belief, at: Instant, posterior: list[float], weights: tuple[float, ...]
-) -> Belief:
+def _floor_at(belief: Belief, at: Instant) -> Instant | None:
+    """Until when the room cannot be empty, if that is still ahead."""
     floor = belief.floor_until
-    if floor is not None and floor <= at:
-        floor = None
-    return Belief(
-        at,
-        tuple(posterior),
-        floor,
-        belief.ambient_ppm,
-        belief.co2,
-        belief.pir,
-        belief.events,
-        belief.drift,
-        weights,
-        belief.indirect,
-    )
+    return None if floor is None or floor <= at else floor
 
 
 _FOLD: dict[type[Evidence], Callable[[RoomModel, Belief, Vector, Any], Belief]] = {
@@ -228,5 +261,8 @@ _FOLD: dict[type[Evidence], Callable[[RoomModel, Belief, Vector, Any], Belief]] 
 
 def log_odds(empty: float) -> float:
     """ln of the odds that somebody is inside, kept within +-14."""
-    empty = min(max(empty, SURE), 1.0 - SURE)
+    if empty < SURE:
+        empty = SURE
+    elif empty > 1.0 - SURE:
+        empty = 1.0 - SURE
     return log((1.0 - empty) / empty)

@@ -1,13 +1,13 @@
 """How a count moves while nobody looks: an exact birth-death process on 0..N.
 
 Arrivals lambda (1 - n/(N+1)), departures mu n. The transition over t milliseconds is the
-product of P(d base^k ms) over the digits d of t, so any gap is exact and nothing is cached
-per gap.
+product of P(d base^k ms) over the digits d of t, so any gap is exact. Sensors speak at much the
+same intervals, so the products of the gaps met first are kept.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +19,8 @@ Matrix: TypeAlias = NDArray[np.float64]
 HOUR_MS = 3_600_000.0
 LONGEST_MS = 2**33 - 1  # 99 days; every room has long forgotten by then
 SMALL, MIDDLE = 32, 128
+WHOLE_BYTES = 2**20
+"""What the matrices of whole gaps may take in one room and regime: 668 of them for ten places."""
 
 
 class Steps:
@@ -28,21 +30,26 @@ class Steps:
     more places have fewer matrices and take more products.
     """
 
-    __slots__ = ("_bits", "_mask", "_table")
+    __slots__ = ("_bits", "_mask", "_room_for", "_table", "_whole")
 
     def __init__(self, size: int, unit: Matrix) -> None:
         self._bits = 6 if size <= SMALL else 3 if size <= MIDDLE else 1
         self._mask = 2**self._bits - 1
         self._table = [*_digits(unit, self._bits)]
+        self._whole: dict[int, Matrix] = {}
+        self._room_for = WHOLE_BYTES // unit.nbytes
 
     def advance(self, p: Vector, gap_ms: int) -> Vector:
         """The distribution ``p`` after ``gap_ms`` milliseconds, at most `LONGEST_MS` of them."""
-        rest, place = min(gap_ms, LONGEST_MS), 0
-        while rest:
-            digit = rest & self._mask
-            if digit:
-                p = self._table[place][digit - 1].dot(p)
-            rest, place = rest >> self._bits, place + 1
+        whole = self._whole.get(gap_ms)
+        if whole is not None:
+            return whole.dot(p)
+        factors = self._factors(gap_ms)
+        if len(factors) > 1 and len(self._whole) < self._room_for:
+            self._whole[gap_ms] = whole = reduce(lambda done, more: more.dot(done), factors)
+            return whole.dot(p)
+        for factor in factors:
+            p = factor.dot(p)
         return p
 
     def recall(self, chances: Vector, gap_ms: int) -> Vector:
@@ -50,13 +57,20 @@ class Steps:
 
         ``advance(p, t) @ chances == p @ recall(chances, t)``: what smoothing goes back by.
         """
-        rest, place = min(gap_ms, LONGEST_MS), 0
-        while rest:
-            digit = rest & self._mask
-            if digit:
-                chances = chances.dot(self._table[place][digit - 1])
-            rest, place = rest >> self._bits, place + 1
+        for factor in reversed(self._factors(gap_ms)):
+            chances = chances.dot(factor)
         return chances
+
+    def _factors(self, gap_ms: int) -> list[Matrix]:
+        """The matrices, in the order they are applied, whose product is the gap's."""
+        rest, found = min(gap_ms, LONGEST_MS), []
+        for powers in self._table:
+            if not rest:
+                break
+            if digit := rest & self._mask:
+                found.append(powers[digit - 1])
+            rest >>= self._bits
+        return found
 
 
 def generator(size: int, arrivals: float, departures: float, lowest: int = 0) -> Matrix:

@@ -116,8 +116,9 @@ class Ready:
         self._model = model
         self.size = size = model.places + 1
         self.counts: Vector = np.arange(size, dtype=np.float64)
+        self.numbers: list[float] = self.counts.tolist()
         self.pir = (pir_likelihood(model, fired=False), pir_likelihood(model, fired=True))
-        self.air = model.ppm_per_person_h / model.air_changes * self.counts
+        self.ppm_per_person = model.ppm_per_person_h / model.air_changes
         self.learned = {one.sensor: one for one in model.learned}
         self._steps: dict[tuple[bool, int], Steps] = {}
         self._kernels: dict[tuple[Sensor, Side | None], Matrix] = {}
