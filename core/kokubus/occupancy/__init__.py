@@ -22,7 +22,7 @@ from kokubus.occupancy.evidence import (
     Sensor,
 )
 from kokubus.occupancy.filtering import initial, predict, update, wants
-from kokubus.occupancy.hours import Timetable, fold, through
+from kokubus.occupancy.hours import Timetable, fold, fold_all, through
 from kokubus.occupancy.model import Learned, RoomModel
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Timetable",
     "estimate",
     "fold",
+    "fold_all",
     "initial",
     "level",
     "predict",

@@ -15,6 +15,7 @@ from kokubus.occupancy.model import RoomModel
 
 RESET_MS = 3_600_000
 """How long after closing whoever was not seen to leave is taken to have left."""
+NEVER: Instant = 2**63 - 1
 ANCHORED_MS = 45 * 60_000
 """A PIR or CO2 sensor heard of this recently knows better than the clock who is still there."""
 
@@ -41,6 +42,12 @@ class Timetable:
         """Whether the site is open at this instant."""
         place = bisect_right(self._ats, at)
         return place > 0 and self._turns[place - 1].open
+
+    def regime(self, at: Instant) -> tuple[bool, Instant]:
+        """(whether the site is open at this instant, the next turn after it)."""
+        place = bisect_right(self._ats, at)
+        following = self._ats[place] if place < len(self._ats) else NEVER
+        return place > 0 and self._turns[place - 1].open, following
 
     def between(self, start: Instant, end: Instant) -> list[Turn]:
         """The turns with ``start < at <= end``."""
@@ -83,6 +90,20 @@ def fold(model: RoomModel, belief: Belief, hours: Timetable, evidence: Evidence)
     if hours.between(belief.at, evidence.at):
         belief = through(model, belief, hours, evidence.at)
     return absorbed(model, belief, evidence, hours.open_at(belief.at))
+
+
+def fold_all(
+    model: RoomModel, belief: Belief, hours: Timetable, evidence: Iterable[Evidence]
+) -> Belief:
+    """`fold` of each in its order; opening hours are looked up only where they turn."""
+    open_, turn_at = hours.regime(belief.at)
+    for one in evidence:
+        if wants(belief, one):
+            if one.at >= turn_at:
+                belief = through(model, belief, hours, one.at)
+                open_, turn_at = hours.regime(belief.at)
+            belief = absorbed(model, belief, one, open_)
+    return belief
 
 
 def resets(belief: Belief) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, select
@@ -25,7 +26,7 @@ from kokubus_hub.rules import FAR
 
 Span: TypeAlias = tuple[Instant, Instant]
 """After the first and until the second."""
-_RANK = {Pir: 1, Co2: 2, Indirect: 3, HeadCount: 4}
+_RANK: dict[type[Evidence], int] = {Passage: 0, Pir: 1, Co2: 2, Indirect: 3, HeadCount: 4}
 
 _PASSAGE, _READING, _SENSOR = table(models.Passage), table(models.Reading), table(models.Sensor)
 _HEAD_COUNT, _FAULT = table(models.HeadCount), table(models.SensorFault)
@@ -33,7 +34,11 @@ _HEAD_COUNT, _FAULT = table(models.HeadCount), table(models.SensorFault)
 
 def order(evidence: Evidence) -> tuple[Instant, int]:
     """In which order evidence is folded: passages, motion, then the air, last who counted."""
-    return evidence.at, _RANK.get(type(evidence), 0)
+    return evidence.at, _rank(evidence)
+
+
+def _rank(evidence: Evidence) -> int:
+    return _RANK[type(evidence)]
 
 
 def of_passage(known: Places, row: Row[Any]) -> Iterator[tuple[int, Passage]]:
@@ -59,7 +64,9 @@ def of_room(connection: Connection, known: Places, room: RoomPlace, span: Span) 
         *_readings(connection, known, room, span),
         *_head_counts(connection, room, span),
     ]
-    return sorted(found, key=order)
+    found.sort(key=_rank)  # as by `order`, since sorting is stable, and without a pair for each
+    found.sort(key=attrgetter("at"))
+    return found
 
 
 def _passages(
@@ -85,16 +92,19 @@ def _readings(
         for one in known.sensors.values()
         if one.room_id == room.id and one.quantity in TELLING
     }
-    counts = _Counting(connection, sensors)
+    counting = _Counting(connection, sensors)
+    at_any_time = {one for one in sensors if counting.at_any_time(one)}
     query = (
         select(_READING.c.sensor_id, _READING.c.at, _READING.c.value)
         .where(_READING.c.sensor_id.in_(sensors), _READING.c.at > after, _READING.c.at <= until)
         .order_by(_READING.c.id)
     )
-    for sensor, at, value in connection.execute(query):
-        evidence = evidence_of(sensors[sensor].quantity, at, value)
-        if evidence is not None and counts.at(sensor, at):
-            yield evidence
+    quantities = {one.id: one.quantity for one in sensors.values()}
+    for sensor, at, value in connection.execute(query).all():
+        if sensor in at_any_time or counting.at(sensor, at):
+            evidence = evidence_of(quantities[sensor], at, value)
+            if evidence is not None:
+                yield evidence
 
 
 class _Counting:
@@ -119,9 +129,11 @@ class _Counting:
     def at(self, sensor: int, at: Instant) -> bool:
         """Whether this sensor's value at this instant is evidence."""
         before = self._before[sensor]
-        if not before and not self._faults:
-            return True
         return self._good(sensor, at) and not any(self._good(other, at) for other in before)
+
+    def at_any_time(self, sensor: int) -> bool:
+        """Whether all values of this sensor are evidence."""
+        return not self._before[sensor] and sensor not in self._faults
 
     def _good(self, sensor: int, at: Instant) -> bool:
         faults = self._faults.get(sensor)

@@ -6,15 +6,17 @@ marked dirty from that instant, and `replay` does it once, in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, Evidence, fold, initial, wants
+from kokubus.occupancy import Belief, Evidence, fold, fold_all, initial, wants
 from kokubus_hub import models
 from kokubus_hub.batch import Batch
 from kokubus_hub.counting import predicted
@@ -27,6 +29,7 @@ from kokubus_hub.spools import SpoolMovedError
 SNAPSHOT_EVERY_MS = 60_000
 LONG_MS = 86_400_000
 """A silence longer than this is shortened to what a belief can remember (`predicted`)."""
+_AT = attrgetter("at")
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
 _VERSIONS = (
@@ -67,6 +70,29 @@ def folded(known: Places, place: RoomPlace, belief: Belief, evidence: Evidence) 
         belief = predicted(known, place, belief, evidence.at)
     hours = known.timetable(place.site_id, belief.at, evidence.at)
     return fold(place.model, belief, hours, evidence)
+
+
+def followed(
+    known: Places, place: RoomPlace, belief: Belief, evidence: Sequence[Evidence]
+) -> tuple[Belief, list[history.EstimateRow]]:
+    """(the belief with all evidence in it, the estimates of the marks passed), in order.
+
+    What lies before the next mark is folded in one go: nothing has to be written there.
+    """
+    rows: list[history.EstimateRow] = []
+    place_at, end = 0, len(evidence)
+    while place_at < end:
+        mark = history.next_mark(belief.at)
+        upto = bisect_right(evidence, mark, lo=place_at, key=_AT)
+        hours = known.timetable(place.site_id, belief.at, mark)
+        belief = fold_all(place.model, belief, hours, evidence[place_at:upto])
+        while upto < end and not wants(belief, evidence[upto]):
+            upto += 1
+        if upto < end:
+            rows += history.rows(known, place, belief, evidence[upto].at)
+            belief = folded(known, place, belief, evidence[upto])
+        place_at = upto + 1
+    return belief, rows
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
 from kokubus_hub.occupancy.calibrating import Calibrations
 from kokubus_hub.occupancy.evidence import of_room
-from kokubus_hub.occupancy.fold import folded
+from kokubus_hub.occupancy.fold import followed
 from kokubus_hub.places import Places, RoomPlace
 
 DAY_MS = 86_400_000
@@ -92,11 +92,9 @@ class _Room:
         rows: list[history.EstimateRow] = []
         belief = self._belief
         for room, held in self._learned.spans(evidence):
-            for one in held:
-                belief = belief or initial(room.model, one.at)
-                if one.at > history.next_mark(belief.at):
-                    rows += history.rows(self._known, room, belief, one.at)
-                belief = folded(self._known, room, belief, one)
+            belief = belief or initial(room.model, held[0].at)
+            belief, passed = followed(self._known, room, belief, held)
+            rows += passed
         if belief is not None:
             room = self._learned.at(until)
             rows += history.rows(self._known, room, belief, until)

@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from kokubus.messages import Instant
-from kokubus.occupancy import Belief, RoomModel, initial, wants
+from kokubus.occupancy import Belief, RoomModel, initial
 from kokubus_hub import models, places
 from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
 from kokubus_hub.occupancy.evidence import Span, of_room
-from kokubus_hub.occupancy.fold import folded
+from kokubus_hub.occupancy.fold import followed
 from kokubus_hub.places import Places, RoomPlace
 
 WINDOW_MS = 30 * 60_000
@@ -104,10 +104,7 @@ def _folded(
     belief = start or (initial(room.model, found[0].at) if found else None)
     if belief is None:
         return None
-    since, estimates = belief.at, []
-    for evidence in found:
-        if wants(belief, evidence):
-            estimates += history.rows(known, room, belief, evidence.at)
-            belief = folded(known, room, belief, evidence)
+    since = belief.at
+    belief, estimates = followed(known, room, belief, found)
     history.write(connection, room.id, since, belief.at, estimates)
     return belief
