@@ -174,3 +174,11 @@ def test_by_hand(hub: World, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "kokubus.db").symlink_to(tmp_path / "hub.db")
     assert cli.main(["--data-dir", str(tmp_path), "rebuild-occupancy", "dorf-hall"]) == 0
     assert "dorf-hall: " in capsys.readouterr().out
+
+
+def test_an_impossible_value_after_a_mark_makes_no_second_estimate(hub: World) -> None:
+    lived(hub, 2)
+    hub.take(hub.device.read(CO2, 0.0, NOW + 105_000))
+    before = estimates(hub)
+    rebuilt(hub)
+    close(estimates(hub), before)

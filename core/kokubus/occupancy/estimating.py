@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import mul
 from typing import Literal, TypeAlias
 
 from kokubus.messages import Instant
@@ -55,12 +57,12 @@ def of_posterior(
 ) -> Estimate:
     """The count as ``posterior``, P(n) for n = 0, 1, ..., has it."""
     below = tuple(accumulate(posterior))
-    mean = sum(n * p for n, p in enumerate(posterior))
+    mean = sum(map(mul, posterior, count()))
     return Estimate(
         at=at,
         median=_quantile(below, 0.5),
         mean=mean,
-        variance=sum((n - mean) ** 2 * p for n, p in enumerate(posterior)),
+        variance=sum([(n - mean) ** 2 * p for n, p in enumerate(posterior)]),
         low=_quantile(below, 0.05),
         high=_quantile(below, 0.95),
         presence=1.0 - posterior[0],
@@ -82,4 +84,4 @@ def level(estimate: Estimate, capacity: int) -> Level:
 
 
 def _quantile(below: tuple[float, ...], share: float) -> int:
-    return next((n for n, p in enumerate(below) if p >= share), len(below) - 1)
+    return min(bisect_left(below, share), len(below) - 1)

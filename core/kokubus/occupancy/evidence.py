@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from kokubus.messages import Instant, Side
 
@@ -45,16 +45,14 @@ class Passage:
         return self.sensor is Sensor.BADGE and self.side is Side.IN
 
 
-@dataclass(frozen=True, slots=True)
-class Pir:
+class Pir(NamedTuple):
     """The state of a PIR motion sensor; send quiet states too, every half minute or so."""
 
     at: Instant
     fired: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Co2:
+class Co2(NamedTuple):
     """A CO2 concentration in ppm."""
 
     at: Instant

@@ -42,12 +42,9 @@ class Steps:
     def advance(self, p: Vector, gap_ms: int) -> Vector:
         """The distribution ``p`` after ``gap_ms`` milliseconds, at most `LONGEST_MS` of them."""
         whole = self._whole.get(gap_ms)
-        if whole is not None:
-            return whole.dot(p)
-        factors = self._factors(gap_ms)
+        factors = [whole] if whole is not None else self._factors(gap_ms)
         if len(factors) > 1 and len(self._whole) < self._room_for:
-            self._whole[gap_ms] = whole = reduce(lambda done, more: more.dot(done), factors)
-            return whole.dot(p)
+            self._whole[gap_ms] = reduce(lambda done, more: more.dot(done), factors)
         for factor in factors:
             p = factor.dot(p)
         return p

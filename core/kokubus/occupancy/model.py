@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 
 from kokubus.messages import Side
 from kokubus.occupancy.evidence import Sensor
-from kokubus.occupancy.kinetics import Matrix, Steps, Vector, steps
+from kokubus.occupancy.kinetics import HOUR_MS, Matrix, Steps, Vector, steps
 from kokubus.occupancy.passages import kernel
 
 EXHALED_PPM_M3_PER_H = 18_000.0
@@ -119,6 +119,9 @@ class Ready:
         self.numbers: list[float] = self.counts.tolist()
         self.pir = (pir_likelihood(model, fired=False), pir_likelihood(model, fired=True))
         self.ppm_per_person = model.ppm_per_person_h / model.air_changes
+        self.aired = -model.air_changes / HOUR_MS
+        self.co2_width = model.co2_sigma * sqrt(model.co2_nu)
+        self.co2_power = -(model.co2_nu + 1.0) / 2.0 * model.co2_weight
         self.learned = {one.sensor: one for one in model.learned}
         self._steps: dict[tuple[bool, int], Steps] = {}
         self._kernels: dict[tuple[Sensor, Side | None], Matrix] = {}

@@ -61,17 +61,16 @@ def co2_weighed(model: RoomModel, belief: Belief, reading: Co2, before: list[flo
     last = a_lag_ago(model, belief.co2, reading.at)
     if last is None or belief.ambient_ppm is None:
         return before
-    gap = reading.at - last[0]
-    rho = exp(-model.air_changes * gap / HOUR_MS)
-    quiet = belief.ambient_ppm + (last[1] - belief.ambient_ppm) * rho
-    width = model.co2_sigma * sqrt(model.co2_nu * max(1.0, gap / model.co2_lag_ms))
-    share = min(1.0, (reading.at - belief.co2[-1][0]) / model.co2_lag_ms)
-    power = -(model.co2_nu + 1.0) / 2.0 * model.co2_weight * share
-    each = (1.0 - rho) / width * model.ready.ppm_per_person
-    off = (reading.ppm - quiet) / width
+    ready, lag_ms, ambient_ppm = model.ready, model.co2_lag_ms, belief.ambient_ppm
+    gap, since = reading.at - last[0], reading.at - belief.co2[-1][0]
+    rho = exp(ready.aired * gap)
+    quiet = ambient_ppm + (last[1] - ambient_ppm) * rho
+    width = ready.co2_width if gap <= lag_ms else ready.co2_width * sqrt(gap / lag_ms)
+    power = ready.co2_power if since >= lag_ms else ready.co2_power * since / lag_ms
+    each, off = (1.0 - rho) / width * ready.ppm_per_person, (reading.ppm - quiet) / width
     return [
         p * (1.0 + (z := n * each - off) * z) ** power
-        for p, n in zip(before, model.ready.numbers, strict=True)
+        for p, n in zip(before, ready.numbers, strict=True)
     ]
 
 

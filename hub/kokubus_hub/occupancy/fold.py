@@ -6,10 +6,8 @@ marked dirty from that instant, and `replay` does it once, in order.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -29,7 +27,6 @@ from kokubus_hub.spools import SpoolMovedError
 SNAPSHOT_EVERY_MS = 60_000
 LONG_MS = 86_400_000
 """A silence longer than this is shortened to what a belief can remember (`predicted`)."""
-_AT = attrgetter("at")
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
 _VERSIONS = (
@@ -83,7 +80,9 @@ def followed(
     place_at, end = 0, len(evidence)
     while place_at < end:
         mark = history.next_mark(belief.at)
-        upto = bisect_right(evidence, mark, lo=place_at, key=_AT)
+        upto = place_at
+        while upto < end and evidence[upto].at <= mark:
+            upto += 1
         hours = known.timetable(place.site_id, belief.at, mark)
         belief = fold_all(place.model, belief, hours, evidence[place_at:upto])
         while upto < end and not wants(belief, evidence[upto]):
