@@ -1,4 +1,7 @@
-"""Many readings in one go are the readings one by one, and give what they always gave."""
+"""Many readings in one go are the readings one by one, and give what they always gave.
+
+A gap met for the first time is several products, later one: the last digits may differ.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,11 @@ def test_two_days_give_what_they_always_gave() -> None:
 
 def test_all_at_once_is_one_by_one() -> None:
     for _, at_once, one_by_one in hours_told():
-        assert at_once == one_by_one
+        assert at_once._replace(posterior=(), weights=()) == one_by_one._replace(
+            posterior=(), weights=()
+        )
+        assert at_once.posterior == pytest.approx(one_by_one.posterior, rel=1e-9)
+        assert at_once.weights == pytest.approx(one_by_one.weights, abs=1e-9)
 
 
 def test_what_is_not_wanted_moves_nothing() -> None:
@@ -88,7 +95,10 @@ def test_a_closing_between_two_readings_empties_the_room() -> None:
     late = Co2(MONDAY + 5 * HOUR, 700.0)
     start = initial(model, MONDAY + 1)
     expected = update(model, through(model, start, hours, late.at), late, open_=False)
-    assert fold_all(model, start, hours, [late]) == expected
+    assert start.posterior[0] < 0.5
+    made = fold_all(model, start, hours, [late])
+    assert made.posterior == pytest.approx(expected.posterior, rel=1e-9)
+    assert made.weights == pytest.approx(expected.weights, abs=1e-9)
 
 
 @pytest.mark.parametrize("gap_ms", [1, 15_000, 30_711, 3_599_999, 86_400_000])
