@@ -1,7 +1,4 @@
-"""Many readings in one go are the readings one by one, and give what they always gave.
-
-A gap met for the first time is several products, later one: the last digits may differ.
-"""
+"""Many readings in one go are the readings one by one, and give what they always gave."""
 
 from __future__ import annotations
 
@@ -70,11 +67,7 @@ def test_two_days_give_what_they_always_gave() -> None:
 
 def test_all_at_once_is_one_by_one() -> None:
     for _, at_once, one_by_one in hours_told():
-        assert at_once._replace(posterior=(), weights=()) == one_by_one._replace(
-            posterior=(), weights=()
-        )
-        assert at_once.posterior == pytest.approx(one_by_one.posterior, rel=1e-9)
-        assert at_once.weights == pytest.approx(one_by_one.weights, abs=1e-9)
+        assert at_once == one_by_one
 
 
 def test_what_is_not_wanted_moves_nothing() -> None:
@@ -96,9 +89,7 @@ def test_a_closing_between_two_readings_empties_the_room() -> None:
     start = initial(model, MONDAY + 1)
     expected = update(model, through(model, start, hours, late.at), late, open_=False)
     assert start.posterior[0] < 0.5
-    made = fold_all(model, start, hours, [late])
-    assert made.posterior == pytest.approx(expected.posterior, rel=1e-9)
-    assert made.weights == pytest.approx(expected.weights, abs=1e-9)
+    assert fold_all(model, start, hours, [late]) == expected
 
 
 @pytest.mark.parametrize("gap_ms", [1, 15_000, 30_711, 3_599_999, 86_400_000])
@@ -107,7 +98,7 @@ def test_a_gap_met_before_is_the_same_transition(gap_ms: int) -> None:
     small = steps.__wrapped__(14, 2.5, 0.5, 0)
     small._room_for = 0
     first, again = moves.advance(p, gap_ms), moves.advance(p, gap_ms)
-    assert first == pytest.approx(again, rel=1e-12)
+    assert (first == again).all()
     assert again == pytest.approx(small.advance(p, gap_ms), rel=1e-10)
     assert again.sum() == pytest.approx(1.0, abs=1e-9)
 

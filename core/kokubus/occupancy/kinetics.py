@@ -42,9 +42,13 @@ class Steps:
     def advance(self, p: Vector, gap_ms: int) -> Vector:
         """The distribution ``p`` after ``gap_ms`` milliseconds, at most `LONGEST_MS` of them."""
         whole = self._whole.get(gap_ms)
-        factors = [whole] if whole is not None else self._factors(gap_ms)
-        if len(factors) > 1 and len(self._whole) < self._room_for:
-            self._whole[gap_ms] = reduce(lambda done, more: more.dot(done), factors)
+        if whole is None:
+            factors = self._factors(gap_ms)
+            if len(factors) > 1 and len(self._whole) < self._room_for:
+                factors = [reduce(lambda done, more: more.dot(done), factors)]
+                self._whole[gap_ms] = factors[0]
+        else:
+            factors = [whole]
         for factor in factors:
             p = factor.dot(p)
         return p
