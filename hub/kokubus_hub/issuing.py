@@ -22,7 +22,7 @@ from kokubus.downlinks import Downlink, PolicyDelta, PolicyRenewed, PolicySnapsh
 from kokubus.ids import uuid7
 from kokubus.messages import Instant, PolicyApplied, PolicyNumber
 from kokubus.policy import Document
-from kokubus_hub import models
+from kokubus_hub import models, restored
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 
@@ -194,6 +194,8 @@ def issue(
     row |= {"document": text, "change_id": change, "issued_at": now}
     connection.execute(_ISSUE, row)
     connection.execute(_FORGET, {"device": device})
+    if before is not None and _unsaid(reported, before, number):
+        restored.unsaid(connection, device, now)
     if before is None or clash:
         return Issued(number, digest, text)
     base = PolicyNumber(before.epoch, before.n)
@@ -292,6 +294,13 @@ def _next(reported: Any, before: Any) -> PolicyNumber:
     applied = (reported.applied_epoch or 0, reported.applied_n or 0)
     epoch = max(int(reported.policy_epoch or 1), issued[0], applied[0])
     return PolicyNumber(epoch, 1 + _highest(epoch, (issued, applied)))
+
+
+def _unsaid(reported: Any, before: Any, number: PolicyNumber) -> bool:
+    """Whether the door holds what we have forgotten, and no epoch was begun since."""
+    applied = (reported.applied_epoch or 0, reported.applied_n or 0)
+    later = applied > (before.epoch, before.n) or _clashes(before, reported)
+    return later and number.epoch == applied[0]
 
 
 def _highest(epoch: int, numbers: Iterable[tuple[int, int]]) -> int:

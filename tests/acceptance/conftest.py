@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from tests.acceptance.rig.dated import DATABASES, House, house
 from tests.acceptance.rig.network import MakeNetwork, Network, networks, prepare
 from tests.acceptance.rig.village import FIRST
 from tests.integration.pg_server import running
+
+AsHub: TypeAlias = Callable[[Network], Network]
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +54,20 @@ def network(make_network: MakeNetwork) -> Network:
 
 
 @pytest.fixture
-def hub(network: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
+def hub(network: Network, as_hub: AsHub) -> Network:
     """The network that runs, with this process as the hub's command line."""
-    monkeypatch.setattr("kokubus.logs.configure", lambda _stream: None)
-    for name, value in network.listener.environ.items():
-        if name.startswith("KOKUBUS_HUB_"):
-            monkeypatch.setenv(name, value)
-    return network
+    return as_hub(network)
+
+
+@pytest.fixture
+def as_hub(monkeypatch: pytest.MonkeyPatch) -> AsHub:
+    """Make this process the command line of a network's hub."""
+
+    def become(network: Network) -> Network:
+        monkeypatch.setattr("kokubus.logs.configure", lambda _stream: None)
+        for name, value in network.listener.environ.items():
+            if name.startswith("KOKUBUS_HUB_"):
+                monkeypatch.setenv(name, value)
+        return network
+
+    return become

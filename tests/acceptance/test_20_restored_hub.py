@@ -8,6 +8,7 @@ from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.village import FIRST, FRONT
 from tests.acceptance.rig.waiting import wait_until
 
+from kokubus import wire
 from kokubus_hub import models
 
 OLD, LATER = "04A3C6CAE26180", "04C3C6CAE26180"
@@ -54,6 +55,52 @@ def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     assert {before, unsent} <= set(taps)
     assert lost not in taps
     assert agent.process.said("policy_damaged") == 0
+
+
+@pytest.mark.timeout(300)
+def test_who_forgets_to_say_so_is_told_by_the_doors(make_network: MakeNetwork) -> None:
+    """The door refuses what looks older; the hub learns from it how far it is, and says so."""
+    network = make_network(pulse_ms=300)
+    network.start(FIRST)
+    agent, village = network.agents[FIRST], network.village
+    said: list[bytes] = []
+    peer = network.peer(lambda _topic, raw: said.append(raw), wire.down_topic(FIRST, "policy"))
+    village.member(OLD)
+    network.give_policies(FIRST)
+    wait_until(lambda: said, "the first rights to be published")
+    backup = network.backup()
+    village.member(SINCE[0])
+    network.give_policies(FIRST)
+    held = village.rows(models.Policy)[-1]
+    network.restore(backup, say_so=False)
+    assert forgotten(network) == []
+
+    older = agent.process.said("policy_older")
+    peer.publish(wire.down_topic(FIRST, "policy"), said[0])
+    wait_until(lambda: agent.process.said("policy_older") > older, "older rights to be refused")
+    assert agent.tap(FRONT, SINCE[0])["by"] == "hub"
+    network.work.start()
+    wait_until(lambda: forgotten(network), "the alarm")
+    wait_until(lambda: accepted(network, held), "the door to take rights above its own")
+    [device] = village.rows(models.Device, slug=FIRST)
+    [alarm] = forgotten(network)
+    assert (alarm.device_id, alarm.cleared_at) == (device.id, None)
+    assert device.applied_epoch == held.epoch
+    assert agent.tap(FRONT, OLD)["granted"]
+    assert agent.tap(FRONT, SINCE[0])["reason"] == "badge_unknown"
+
+    network.say_restored()
+    assert forgotten(network)[0].cleared_at is not None
+    wait_until(lambda: above(network, held.epoch), "the door to hold rights of a new epoch")
+
+
+def forgotten(network: Network) -> list[models.Alarm]:
+    return network.village.rows(models.Alarm, kind="policy_ahead")
+
+
+def above(network: Network, epoch: int) -> bool:
+    [device] = network.village.rows(models.Device, slug=FIRST)
+    return (device.applied_epoch or 0) > epoch
 
 
 def receipted(agent: Agent) -> bool:

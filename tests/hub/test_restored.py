@@ -65,3 +65,24 @@ def test_no_epoch_comes_twice_from_one_backup(engine: Engine, tmp_path: Path) ->
         first, second = restored(engine, NOW), restored(other, NOW + MINUTE_MS)
     assert first < second
     assert restored(engine, NOW) == first + 1
+
+
+@pytest.mark.parametrize("applied", [(1, 5, "a" * 64), (1, 1, "b" * 64)])
+def test_a_door_that_knows_better_is_an_alarm_until_somebody_says_so(
+    engine: Engine, applied: tuple[int, int, str]
+) -> None:
+    """A later number, or other rights by the same one."""
+    epoch, n, sha256 = applied
+    held = {"applied_epoch": epoch, "applied_n": n, "applied_sha256": sha256}
+    with database.writing(engine) as connection:
+        connection.execute(table(models.Device).update().values(held))
+    for _ in range(2):
+        issued(engine)
+        assert [(one["kind"], one["site_id"]) for one in rows(engine, models.Alarm)] == [
+            ("policy_ahead", 1)
+        ]
+    restored(engine, NOW)
+    [alarm] = rows(engine, models.Alarm)
+    assert alarm["cleared_at"] == NOW
+    assert issued(engine)
+    assert len(rows(engine, models.Alarm)) == 1

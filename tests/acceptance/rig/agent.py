@@ -45,7 +45,7 @@ class Agent:
         self.data = folder / "data"
         self._control = control
         self.wire = Proxy(port)
-        self._config = config = folder / "agent.toml"
+        self.config = config = folder / "agent.toml"
         self.boots = 0
         text = _CONFIG.format(device=device, control=control, port=self.wire.port)
         config.write_text(text, "utf-8")
@@ -59,8 +59,8 @@ class Agent:
     def move(self, namespace: str, host: str, port: int) -> None:
         """From its next start on it runs in another network namespace, the broker at ``host``."""
         at_home = f'host = "127.0.0.1"\nport = {self.wire.port}'
-        text = self._config.read_text("utf-8")
-        self._config.write_text(text.replace(at_home, f'host = "{host}"\nport = {port}'), "utf-8")
+        text = self.config.read_text("utf-8")
+        self.config.write_text(text.replace(at_home, f'host = "{host}"\nport = {port}'), "utf-8")
         enter = ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.acceptance.rig.lab"]
         self.process = self._loaded = Process(
             [*enter, *self._argv], self.process.log, ENVIRON, ROOT
@@ -114,7 +114,7 @@ class Agent:
         """What systemd runs when the agent has ended: ``kokubus edge release``."""
         command = [str(Path(sys.executable).parent / "kokubus"), "edge", "release", "--config"]
         environ = os.environ | {"GPIOZERO_PIN_FACTORY": "mock"}
-        subprocess.run([*command, str(self._config)], env=environ, check=True)
+        subprocess.run([*command, str(self.config)], env=environ, check=True)
 
     def linked(self) -> bool:
         """Whether its link came up since it was started."""
@@ -122,8 +122,12 @@ class Agent:
         return self.process.said("link_up") > self._ups
 
     def at_work(self) -> bool:
-        """Whether somebody can come to its doors."""
+        """Whether somebody can come to its doors; it must not have ended."""
         self._must_run()
+        return self.answers()
+
+    def answers(self) -> bool:
+        """Whether somebody can come to its doors, whoever has started it."""
         with suppress(ControlError):
             return bool(self.ask(do="state"))
         return False

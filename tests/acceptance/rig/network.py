@@ -165,17 +165,22 @@ class Network:
             source.backup(target)
         return copy
 
-    def restore(self, backup: Path) -> None:
-        """As docs/operate.md says it, `kokubus hub restored` included."""
+    def restore(self, backup: Path, *, say_so: bool = True) -> None:
+        """As docs/operate/care.md says it; ``say_so`` is `kokubus hub restored`."""
         self.listener.stop()
         self.work.stop()
         self.engine.dispose()
         for suffix in ("-wal", "-shm"):
             (self.hub_folder / f"kokubus.db{suffix}").unlink(missing_ok=True)
         shutil.copyfile(backup, self.hub_folder / "kokubus.db")
+        if say_so:
+            self.say_restored()
+        self.listen()
+
+    def say_restored(self) -> None:
+        """`kokubus hub restored`."""
         command = [str(Path(sys.executable).parent / "kokubus"), "hub", "--data-dir"]
         subprocess.run([*command, str(self.hub_folder), "restored"], check=True)
-        self.listen()
 
     def report(self) -> None:
         """Say what the processes said: pytest shows it where a test has failed."""
