@@ -83,6 +83,12 @@ def next_wake(door: Door) -> int | None:
     return min(times, default=None)
 
 
+def idle(door: Door, mono: int) -> bool:
+    """Whether nobody is at it: shut, locked, and nobody is waiting or expected."""
+    shut = not door.open and not door.free and (door.drawn_until or 0) <= mono
+    return shut and not door.pending and not door.openings and not door.leaving
+
+
 def anew(door: Door) -> Door:
     """What a door keeps when it could not be followed any further; it is to be locked."""
     kept = Door(door.spec, door.policy, door.taps, open=door.open)

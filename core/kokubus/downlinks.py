@@ -124,6 +124,15 @@ class HubKeyAnnounced:
     key: Annotated[str, Len(44, 44)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteGiven:
+    """The device's part of its site's TOML, numbered; a number that is not higher is refused."""
+
+    kind: ClassVar[str] = "site"
+    number: Count
+    text: Annotated[str, Len(1, 200_000)]
+
+
 Downlink: TypeAlias = (
     AccessDecided
     | Receipt
@@ -135,4 +144,5 @@ Downlink: TypeAlias = (
     | Order
     | CertificateIssued
     | HubKeyAnnounced
+    | SiteGiven
 )

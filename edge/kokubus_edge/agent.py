@@ -15,13 +15,14 @@ from typing import Any
 import structlog
 
 from kokubus import wire
-from kokubus.door import Door, DoorSpec, anew, next_wake, react
+from kokubus.door import Door, DoorSpec, anew, idle, next_wake, react
 from kokubus.downlinks import (
     AccessDecided,
     CertificateIssued,
     HubKeyAnnounced,
     Order,
     Receipt,
+    SiteGiven,
     TimeTold,
     UnlockDoor,
 )
@@ -221,6 +222,9 @@ class Agent:
                 self._hands.spool.keep_command(*self._commands.heard(message, down.expires_at))
             case CertificateIssued() | HubKeyAnnounced():
                 self._hands.trust.take(message)
+            case SiteGiven():
+                if self._now().trusted and not self._outlived(down):
+                    self._hands.site.take(message)
             case TimeTold():
                 self._hands.minding.time_told(message.nonce, down.at)
             case _:
@@ -268,7 +272,13 @@ class Agent:
                 self._take(said)
             else:
                 self._telling.ask(said)
+        if self._hands.site.wants_restart and self._idle():
+            self._inbox.put(Stop())
         self._alive()
+
+    def _idle(self) -> bool:
+        """Whether nobody would notice that the agent ends and is started again."""
+        return all(idle(door, self._clock.mono()) for door in self._doors.values())
 
     def _say(self, fact: type[Fact], **fields: Any) -> None:
         now = self._now()

@@ -27,6 +27,7 @@ from kokubus_edge.orders import Orders
 from kokubus_edge.policy_store import PolicyStore
 from kokubus_edge.recording import Recorder
 from kokubus_edge.settings import Settings
+from kokubus_edge.site_file import SiteFile
 from kokubus_edge.spool import Spool
 from kokubus_edge.trust import Trust
 from kokubus_edge.vitals import READER_MS, SPOOL_MS, Vitals
@@ -84,6 +85,7 @@ class Care:
             now=clock.now,
             disk=self._slow,
         )
+        self.site = SiteFile(settings, tell=tell, disk=self._slow)
         self._thread = Thread(target=self._run, name="housekeeping", daemon=True)
 
     def connect(
@@ -102,6 +104,7 @@ class Care:
         for name, reader in readers.items():
             self.vitals.watch(f"reader {name}", partial(_standing, reader), READER_MS)
         boots.note(self._settings.data, self._clock)
+        self.site.started()
         self._desk = Desk(self._settings.data, self.status, self.recorder)
         self._thread.start()
 
@@ -153,6 +156,8 @@ class Care:
             self._tell(Say(OrderDone, told))
         if self._link.up:
             self.trust.look()
+        if not self.vitals.stuck() and self._clock.mono() - self._started >= PROVEN_MS:
+            self.site.proved()
         self._prove()
 
     def _prove(self) -> None:

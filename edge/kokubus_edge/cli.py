@@ -11,8 +11,8 @@ from pathlib import Path
 
 from kokubus import logs
 from kokubus.errors import HubAwayError, KokubusError
-from kokubus_edge import cli_doctor, cli_enrol, cli_update
-from kokubus_edge.settings import read_settings
+from kokubus_edge import cli_doctor, cli_enrol, cli_update, site_file
+from kokubus_edge.settings import read_settings, site_and_data
 
 CONFIG = Path("/var/lib/kokubus/agent.toml")
 """With identity, site and spool in one folder, the device's own: all that a card must keep."""
@@ -61,6 +61,7 @@ def _add_tap(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _run(given: argparse.Namespace) -> int:
     from kokubus_edge.running import run  # noqa: PLC0415 - `release` must work without its needs
 
+    site_file.begin(*site_and_data(given.config))
     run(read_settings(given.config))
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from kokubus_edge.codes import Codes
 from kokubus_edge.minding import Minding
 from kokubus_edge.orders import Orders
+from kokubus_edge.site_file import SiteFile
 from kokubus_edge.spool import Spool
 from kokubus_edge.trust import Trust
 
@@ -42,3 +43,4 @@ class Hands:
     minding: Minding
     orders: Orders
     trust: Trust
+    site: SiteFile

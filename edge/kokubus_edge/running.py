@@ -133,6 +133,7 @@ class Running:
             minding=minding,
             orders=self.care.orders,
             trust=self.care.trust,
+            site=self.care.site,
         )
         self.agent.connect(hands)
         hardware.start()

@@ -23,7 +23,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -72,6 +72,7 @@ class Settings:
     simulated: bool
     readings_every_s: float
     spool_limit: int
+    site_file: Path = Path("site.toml")
     wheels: str = "/var/lib/kokubus/wheels"
     rtc_drift_ppm: float | None = None
     local: LocalBroker = field(default_factory=LocalBroker)
@@ -125,15 +126,13 @@ def read_settings(path: Path) -> Settings:
 
     Raises `SettingsError` or `SiteError`, one line a problem, naming file and key.
     """
-    agent, problems = check(_Agent, _toml(path), "")
-    if agent is None:
-        said = "\n".join(f"{path.name}: {problem.removeprefix('.')}" for problem in problems)
-        raise SettingsError(said)
+    agent = _agent(path)
     folder = path.parent
     site_file = folder / agent.site
     settings = Settings(
         device=agent.device,
         site=read_site(_text(site_file), site_file.name),
+        site_file=site_file,
         identity=folder / agent.identity,
         data=folder / agent.data,
         control=folder / (agent.control or f"{agent.data}/control.sock"),
@@ -147,6 +146,28 @@ def read_settings(path: Path) -> Settings:
     )
     _refuse(settings, path.name, site_file.name)
     return settings
+
+
+def site_and_data(path: Path) -> tuple[Path, Path]:
+    """The site's file that ``agent.toml`` names, whatever is in it, and the folder of data."""
+    agent = _agent(path)
+    return path.parent / agent.site, path.parent / agent.data
+
+
+def with_site(settings: Settings, text: str) -> Settings:
+    """The settings with another file of the site; SiteError or SettingsError if it does not fit."""
+    name = settings.site_file.name
+    changed = replace(settings, site=read_site(text, name))
+    _refuse(changed, "agent.toml", name)
+    return changed
+
+
+def _agent(path: Path) -> _Agent:
+    agent, problems = check(_Agent, _toml(path), "")
+    if agent is None:
+        said = "\n".join(f"{path.name}: {problem.removeprefix('.')}" for problem in problems)
+        raise SettingsError(said)
+    return agent
 
 
 def _local(told: _Local, folder: Path) -> LocalBroker:

@@ -209,4 +209,5 @@ RECORD: dict[str, Callable[[Batch, DevicePlace, Any], object]] = {
     said.Dropped.kind: facts_devices.dropped,
     said.OrderDone.kind: facts_devices.order_done,
     said.HubKeyKept.kind: facts_devices.hub_key_kept,
+    said.SiteHeld.kind: facts_devices.site_held,
 }

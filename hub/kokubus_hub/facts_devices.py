@@ -73,6 +73,11 @@ def hub_key_kept(batch: Batch, device: DevicePlace, fact: said.HubKeyKept) -> No
     batch.set(_DEVICE, device.id, kid=fact.kid[:16])
 
 
+def site_held(batch: Batch, device: DevicePlace, fact: said.SiteHeld) -> None:
+    """By which file of its site the device runs."""
+    batch.set(_DEVICE, device.id, site_number=fact.number, site_sha256=fact.sha256)
+
+
 def dropped(batch: Batch, device: DevicePlace, fact: said.Dropped) -> None:
     """Facts the device had to throw away; numbers it never used are nothing to report."""
     if fact.lost != "unused":

@@ -30,6 +30,7 @@ from kokubus_hub.delivery import Delivery
 from kokubus_hub.devices import orders
 from kokubus_hub.devices.renewals import LIFE_MS, Renewals
 from kokubus_hub.devices.rotation import Rotation
+from kokubus_hub.devices.site_files import SiteFiles
 from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
 from kokubus_hub.occupancy import calibrating, history, replay, sensors
@@ -146,6 +147,7 @@ class Work:
             Step("passes", self._passes, 2_000),
             Step("renewals", Renewals(settings, engine, send).turn, 1_000),
             Step("keys", rotation.turn, 2_000),
+            Step("site_files", SiteFiles(engine, send).turn, 1_000),
             Step("forget", self._forget, 600_000),
             Step("beat", lambda _: health.beat(settings, "work"), 2_000),
         )

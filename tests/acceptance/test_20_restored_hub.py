@@ -76,7 +76,8 @@ def test_who_forgets_to_say_so_is_told_by_the_doors(make_network: MakeNetwork) -
     assert forgotten(network) == []
 
     older = agent.process.said("policy_older")
-    peer.publish(wire.down_topic(FIRST, "policy"), said[0])
+    # nobody listens at the topic of policies who has one
+    peer.publish(wire.down_topic(FIRST, "policy_delta"), said[0])
     wait_until(lambda: agent.process.said("policy_older") > older, "older rights to be refused")
     assert agent.tap(FRONT, SINCE[0])["by"] == "hub"
     network.work.start()

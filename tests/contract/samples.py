@@ -76,6 +76,7 @@ UPLINKS: tuple[m.Uplink, ...] = (
     ),
     m.OrderDone(id=ID, at=AT, order=COMMAND, outcome="done", report="ok  disk  61 % used\n"),
     m.HubKeyKept(id=ID, at=AT, kid="9f86d081884c7d65"),
+    m.SiteHeld(id=ID, at=AT, number=AT, sha256=SHA),
     m.CertificateWanted(at=AT, csr="-----BEGIN CERTIFICATE REQUEST-----"),
     m.DeviceStatus(online=True, at=AT, boot=STAMP.boot, version="0.1.0"),
     m.PolicyWanted(at=AT, have=NUMBER),
@@ -113,6 +114,7 @@ DOWNLINKS: tuple[d.Downlink, ...] = (
     d.Order(order=COMMAND, what="logs", argument="200"),
     d.CertificateIssued(certificate="-----BEGIN CERTIFICATE-----"),
     d.HubKeyAnnounced(kid="9f86d081884c7d65", key="A" * 43 + "="),
+    d.SiteGiven(number=AT, text='[site]\nid = "dorf"\n'),
     d.TimeTold(nonce="0199a1b2c3d4e5f6"),
 )
 

@@ -127,6 +127,7 @@ class Taken:
     """Orders or changes of trust, as they were handed over."""
 
     taken: list[Any] = field(default_factory=list)
+    wants_restart: bool = False
 
     def take(self, *what: Any, **how: Any) -> None:
         self.taken.append((*what, how) if how else what)
@@ -151,7 +152,7 @@ class Rig:
         self.wires, self.link, self.spool = Wires(), Link(), Spool(self.clock)
         self.policies = Policies(policy, policy.number if policy else None)
         self.codes = Codes()
-        self.orders, self.trust = Taken(), Taken()
+        self.orders, self.trust, self.site = Taken(), Taken(), Taken()
         self.alive = 0
         self.overheard: list[Fact] = []
         doors = [DoorSpec(id=FRONT), DoorSpec(id=BACK, has_contact=False)]
@@ -180,6 +181,7 @@ class Rig:
                 minding=minding,
                 orders=self.orders,  # type: ignore[arg-type]
                 trust=self.trust,  # type: ignore[arg-type]
+                site=self.site,  # type: ignore[arg-type]
             )
         )
 

@@ -17,6 +17,7 @@ from kokubus.messages.devices import (
     PolicyWanted,
     Reading,
     SensorsRead,
+    SiteHeld,
     TimeWanted,
 )
 from kokubus.messages.doors import (
@@ -80,6 +81,7 @@ __all__ = [
     "Reading",
     "SensorsRead",
     "Side",
+    "SiteHeld",
     "Stamp",
     "Text",
     "TimeWanted",
@@ -104,6 +106,7 @@ Fact: TypeAlias = (
     | DeviceAlarmed
     | OrderDone
     | HubKeyKept
+    | SiteHeld
 )
 
 Uplink: TypeAlias = Fact | DeviceStatus | PolicyWanted | TimeWanted | CertificateWanted

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le, Len
 
-from kokubus.messages.words import At, Name, PolicyNumber, Range, Text
+from kokubus.messages.words import At, Count, Name, PolicyNumber, Range, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,21 @@ class HubKeyKept:
     id: Name
     at: At
     kid: Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteHeld:
+    """By which file of its site the device runs: said at each start, and when it took another.
+
+    ``number`` is 0 for a file that was written by hand; ``sha256`` is
+    `kokubus.site.given.fingerprint`.
+    """
+
+    kind: ClassVar[str] = "site_held"
+    id: Name
+    at: At
+    number: Count
+    sha256: Annotated[str, Len(64, 64)]
 
 
 # --- said up, but no facts: not numbered, not spooled ------------------------------------

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, UniqueConstraint
+from sqlalchemy import BigInteger, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kokubus_hub.models.base import At, Base, Key, to
 
 
 class SiteFile(Base):
-    """A site's TOML as it was applied; a device that enrols is given its part of it."""
+    """A site's TOML as it was applied; its devices are given their parts of it.
+
+    ``number`` is above that of every file applied before, and above what devices have reported.
+    """
 
     __tablename__ = "site_file"
     id: Mapped[Key]
     site_id: Mapped[int] = mapped_column(to("site"), unique=True)
     text: Mapped[str]
+    number: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class EnrolmentCode(Base):

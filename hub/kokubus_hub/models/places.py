@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kokubus_hub.models.base import At, Base, Json, Key, Slug, to
@@ -97,7 +97,8 @@ class Device(Base):
 
     ``online`` is None until it was first heard of. ``applied_*`` is the policy the device has
     reported to be on its disk; ``applied_change`` the `Change` up to which that policy goes;
-    ``kid`` the hub's signing key it has reported to have kept beside the one it knows.
+    ``kid`` the hub's signing key it has reported to have kept beside the one it knows;
+    ``site_*`` the file of its site that it runs by, None before it has said so.
     """
 
     __tablename__ = "device"
@@ -116,6 +117,8 @@ class Device(Base):
     applied_change: Mapped[int | None]
     revoked_at: Mapped[At | None]
     kid: Mapped[str | None] = mapped_column(String(16))
+    site_number: Mapped[int | None] = mapped_column(BigInteger)
+    site_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class Door(Base):

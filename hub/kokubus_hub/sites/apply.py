@@ -109,7 +109,7 @@ def _apply_site(work: _Work, site: Site, now: Instant) -> None:
         work.put("door", door.id, _door(door, site_id, work.ids))
     for sensor in site.sensors:
         work.put("sensor", sensor.id, _sensor(sensor, site_id, work.ids))
-    if files.keep(work.connection, site_id, site) and not work.lines:
+    if files.keep(work.connection, site_id, site, now) and not work.lines:
         work.lines.append(f"~ file of {site.id}: what only its devices need")
     work.lines += [*work.stranded, *_left_over(work, site_id)]
 

@@ -1,37 +1,44 @@
-"""Each site's TOML, kept so that a device can be given its part of it when it enrols."""
+"""Each site's TOML, kept so that its devices can be given their parts of it."""
 
 from __future__ import annotations
 
-import tomli_w
-from sqlalchemy import Connection, insert, select, update
+from typing import Any
 
+import tomli_w
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from kokubus.messages import Instant
 from kokubus.site import Site, read_site
+from kokubus.site.given import numbered
 from kokubus.site.part import part_of, tables_of
 from kokubus_hub import models
 from kokubus_hub.models import table
 
-_FILE = table(models.SiteFile)
+_FILE, _DEVICE = table(models.SiteFile), table(models.Device)
 
 
-def keep(connection: Connection, site_id: int, site: Site) -> bool:
-    """Keep the site's file; whether it is another than the one kept."""
+def keep(connection: Connection, site_id: int, site: Site, now: Instant) -> bool:
+    """Keep the site's file under a new number; False if it is the one kept."""
     fresh, held = text_of(site), _held(connection, site_id)
-    if held == fresh:
+    if held is not None and held.text == fresh:
         return False
+    reported = select(func.max(_DEVICE.c.site_number)).where(_DEVICE.c.site_id == site_id)
+    known = connection.execute(reported).scalar() or 0
+    row = {"text": fresh, "number": max(now, 1 + known, 1 + (held.number if held else 0))}
     if held is None:
-        connection.execute(insert(_FILE).values(site_id=site_id, text=fresh))
+        connection.execute(insert(_FILE).values(row | {"site_id": site_id}))
     else:
-        this = _FILE.c.site_id == site_id
-        connection.execute(update(_FILE).where(this).values(text=fresh))
+        connection.execute(update(_FILE).where(_FILE.c.site_id == site_id).values(row))
     return True
 
 
 def part_for(connection: Connection, site_id: int, device: str) -> str | None:
-    """The device's part of its site's TOML; None if the site was never applied."""
+    """The device's part of its site's TOML, numbered; None if the site was never applied."""
     held = _held(connection, site_id)
     if held is None:
         return None
-    return text_of(part_of(read_site(held, f"the site of {device}"), device))
+    part = part_of(read_site(held.text, f"the site of {device}"), device)
+    return numbered(text_of(part), held.number)
 
 
 def text_of(site: Site) -> str:
@@ -39,6 +46,5 @@ def text_of(site: Site) -> str:
     return tomli_w.dumps(tables_of(site))
 
 
-def _held(connection: Connection, site_id: int) -> str | None:
-    text = connection.execute(select(_FILE.c.text).where(_FILE.c.site_id == site_id)).scalar()
-    return None if text is None else str(text)
+def _held(connection: Connection, site_id: int) -> Row[Any] | None:
+    return connection.execute(select(_FILE).where(_FILE.c.site_id == site_id)).one_or_none()

@@ -49,7 +49,8 @@ class Agent:
         self.boots = 0
         text = _CONFIG.format(device=device, control=control, port=self.wire.port)
         config.write_text(text, "utf-8")
-        (folder / "site.toml").write_text(site, "utf-8")
+        self.site = folder / "site.toml"
+        self.site.write_text(site, "utf-8")
         # what the lab adds to `kokubus edge` is said there
         self._argv = ["run", "--config", str(config)]
         command = [sys.executable, "-m", "tests.acceptance.rig.lab", *self._argv]
