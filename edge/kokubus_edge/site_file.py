@@ -74,7 +74,7 @@ class SiteFile:
             return
         if self._print(fresh) == self._print(self._settings) and not self._restart:
             write_atomically(file, given.text.encode(), mode=0o644)
-            self._say_held(given.number)
+            self._started()
             return
         self._try(given, held)
 
@@ -89,15 +89,13 @@ class SiteFile:
         self._restart = True
 
     def _started(self) -> None:
-        self._say_held(number_of(self._settings.site_file.read_text("utf-8")))
-        if why := _refused(self._settings.data).get("why"):
-            self._tell(Trouble(ALARM, active=True, detail=str(why)[:300]))
-        else:
-            self._tell(Trouble(ALARM, active=False))
-
-    def _say_held(self, number: int) -> None:
+        number = number_of(self._settings.site_file.read_text("utf-8"))
         told = {"number": number, "sha256": self._print(self._settings)}
         self._tell(Say(SiteHeld, told))
+        if refused := _refused(self._settings.data):
+            active = refused["number"] > number
+            detail = str(refused["why"])[:300] if active else ""
+            self._tell(Trouble(ALARM, active=active, detail=detail))
 
     def _print(self, settings: Settings) -> str:
         return fingerprint(settings.site, settings.device)
@@ -128,7 +126,6 @@ def begin(file: Path, data: Path) -> None:
 def _forget_trial(settings: Settings) -> None:
     trial = settings.data / _TRIAL
     if _json(trial).get("starts"):  # else it is for the next start
-        (settings.data / _REFUSED).unlink(missing_ok=True)
         trial.unlink()
         _before(settings.site_file).unlink(missing_ok=True)
 

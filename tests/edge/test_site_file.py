@@ -53,6 +53,9 @@ class Device:
         told = [one.fields for one in self.said if getattr(one, "fact", None) is SiteHeld]
         return [(one["number"], one["sha256"]) for one in told]
 
+    def cleared(self) -> bool:
+        return Trouble("site_refused", active=False) in self.said
+
     def refused(self) -> list[str]:
         troubles = [one for one in self.said if isinstance(one, Trouble) and one.active]
         return [one.detail for one in troubles if one.alarm == "site_refused"]
@@ -116,7 +119,13 @@ def test_one_that_does_not_fit_is_refused_with_a_reason(
     assert not device.site.wants_restart
     device.give(OTHER, NUMBER + 1)
     device.start()
-    device.site.proved()
+    assert (device.refused(), device.cleared()) == ([], True)
+
+
+def test_the_alarm_also_ends_with_a_file_that_changes_nothing(device: Device) -> None:
+    device.give("[site")
+    device.give(SAME, NUMBER + 1)
+    assert device.cleared()
     device.start()
     assert device.refused() == []
 
