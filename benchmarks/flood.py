@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from kokubus_hub import packets
-from kokubus_hub.packets import Delivered
+from kokubus import packets
+from kokubus.packets import Delivered
 
 _PIECE = 262_144
 _STALLED_S = 60.0

@@ -13,8 +13,8 @@ from benchmarks.network import Caller, generate
 from benchmarks.rig import Metric, metric
 from kokubus import wire
 from kokubus.downlinks import Receipt
+from kokubus.packets import Delivered
 from kokubus_hub.keys import Keyring
-from kokubus_hub.packets import Delivered
 
 WINDOW = 2_000
 RECEIPTS = f"{wire.ROOT}/+/down/receipt"

@@ -23,7 +23,7 @@ from kokubus import wire
 from kokubus.downlinks import AccessDecided
 from kokubus.ids import uuid7
 from kokubus.messages import By, Enforced, Fact, PassageSeen, Side
-from kokubus_hub.packets import Delivered
+from kokubus.packets import Delivered
 
 IN_FLIGHT = 64
 PER_S = 4_000

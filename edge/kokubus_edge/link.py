@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from kokubus.downlinks import PolicySnapshot
 from kokubus.messages import Instant
 from kokubus.wire import DOWNLINKS, down_topic
 from kokubus_edge.link_backoff import Backoff
+from kokubus_edge.link_client import DoorClient
 from kokubus_edge.link_line import (
     KEEPALIVE_S,
     Broker,
@@ -35,6 +37,7 @@ from kokubus_edge.link_line import (
 log = structlog.get_logger(__name__)
 
 _SETTLED_S = 10.0
+_TURN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Link:
         self._backoff = backoff or Backoff()
         self._overhear = overhear
         self._line: Line | None = None
-        self._client: mqtt.Client | None = None
+        self._client: DoorClient | None = None
         self._policy_topic = down_topic(broker.device, PolicySnapshot.kind)
         self._policy_wanted = False
         self._up_since = 0.0
@@ -150,7 +153,7 @@ class Link:
             )
             result = MQTTErrorCode.MQTT_ERR_SUCCESS
             while result == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._cut_short():
-                result = client.loop(1.0)
+                result = client.turn(_TURN_S)
             return mqtt.error_string(result)
         except OSError as error:
             return str(error)
@@ -167,6 +170,7 @@ class Link:
         was_up, self._line = self._line is not None, None
         if client is not None:
             cut(client)
+            client.release()
         if was_up:
             if monotonic() - self._up_since > _SETTLED_S:
                 self._backoff.reset()
@@ -175,16 +179,17 @@ class Link:
         elif not self._closing.is_set():
             log.info("link_not_made", why=why)
 
-    def _make_client(self) -> mqtt.Client:
+    def _make_client(self) -> DoorClient:
         client = make_client(self._broker, self._now())
-        client.on_connect = self._connected
-        client.on_message = self._heard
-        client.on_publish = self._acked
+        client.on_connect = partial(self._connected, client)
+        client.heard = self._heard
+        client.acked = self._acked
         return client
 
     def _connected(
         self,
-        client: mqtt.Client,
+        client: DoorClient,
+        _client: mqtt.Client,
         _userdata: Any,
         flags: mqtt.ConnectFlags,
         reason: ReasonCode,
@@ -202,9 +207,9 @@ class Link:
         log.info("link_up", resumed=flags.session_present)
         self._tell(LinkUp(flags.session_present))
 
-    def _acked(self, *_: object) -> None:
+    def _acked(self, mids: Sequence[int]) -> None:
         if self._line is not None:
-            self._line.acked()
+            self._line.acked(mids)
 
     def _topics(self) -> list[str]:
         kinds = (kind for kind in DOWNLINKS if kind != PolicySnapshot.kind)
@@ -213,12 +218,12 @@ class Link:
     def _subscribe_policy(self, client: mqtt.Client) -> None:
         client.subscribe(self._policy_topic, options=SubscribeOptions(qos=1))
 
-    def _heard(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        if message.topic == self._policy_topic:
+    def _heard(self, topic: str, payload: bytes) -> None:
+        if topic == self._policy_topic and self._client is not None:
             self._policy_wanted = False
-            client.unsubscribe(self._policy_topic)
+            self._client.unsubscribe(self._policy_topic)
         try:
-            self._overhear(message.topic, bytes(message.payload))
-            self._receive(message.topic, bytes(message.payload))
+            self._overhear(topic, payload)
+            self._receive(topic, payload)
         except Exception:  # unacknowledged it would come again at every reconnection
-            log.exception("downlink_failed", topic=message.topic)
+            log.exception("downlink_failed", topic=topic)

@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from threading import Lock
 from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from kokubus import packets
 from kokubus.messages import DeviceStatus, Instant
 from kokubus.wire import encode_up, up_topic
+from kokubus_edge.link_client import DoorClient
 
 KEEPALIVE_S = 20
 """A dead connection is noticed after two of them, by the broker after one and a half."""
 _SESSION_S = 3_600
 _CONNECT_S = 15.0
 _USER_TIMEOUT_MS = 40_000
+_MIDS = range(0x8000, 0x10000)
+"""paho numbers its subscriptions from 1 on, a connection anew: these are left to messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,38 +53,41 @@ class Broker:
 
 
 class Line:
-    """One connection: its paho client and what the broker has not acknowledged."""
+    """One connection: its client and what the broker has not acknowledged."""
 
-    def __init__(self, client: mqtt.Client, window: int) -> None:
+    def __init__(self, client: DoorClient, window: int) -> None:
         self.client = client
         self._window = window
         self._lock = Lock()
-        self._unacked = 0
+        self._mids = cycle(_MIDS)
+        self._unacked: set[int] = set()
 
     def publish(self, topic: str, payload: bytes, *, bulk: bool, retain: bool = False) -> bool:
         """QoS 1; False if the window is full (of which bulk may fill half) or the line is cut."""
-        with self._lock:
-            if self._unacked >= (self._window // 2 if bulk else self._window):
-                return False
-            self._unacked += 1
-        sent = self.client.publish(topic, payload, qos=1, retain=retain)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self.acked()
+        if self.client.socket() is None:
             return False
+        with self._lock:
+            if len(self._unacked) >= (self._window // 2 if bulk else self._window):
+                return False
+            mid = next(mid for mid in self._mids if mid not in self._unacked)
+            self._unacked.add(mid)
+        self.client.say(packets.publish(topic, payload, mid, retain=retain))
         return True
 
-    def acked(self) -> None:
-        """The broker has acknowledged one."""
+    def acked(self, mids: Iterable[int]) -> None:
+        """The broker has acknowledged these."""
         with self._lock:
-            self._unacked -= 1
+            self._unacked.difference_update(mids)
+
+    @property
+    def under_way(self) -> int:
+        """Messages that the broker has not acknowledged."""
+        return len(self._unacked)
 
 
-def make_client(broker: Broker, now: Instant) -> mqtt.Client:
-    """A client a connection: what paho holds unacknowledged dies with it, as it must.
-
-    paho's own window is off: it would queue without bound, and not heed the broker's.
-    """
-    client = mqtt.Client(
+def make_client(broker: Broker, now: Instant) -> DoorClient:
+    """A client a connection: what is said and not yet sent dies with it, as it must."""
+    client = DoorClient(
         CallbackAPIVersion.VERSION2,
         broker.device,
         protocol=mqtt.MQTTv5,
@@ -89,11 +97,8 @@ def make_client(broker: Broker, now: Instant) -> mqtt.Client:
     if broker.tls is not None:
         client.tls_set_context(broker.tls())
     client.connect_timeout = _CONNECT_S
-    client.max_inflight_messages = 0
     client.will_set(*status(broker, now, online=False), qos=1, retain=True)
     client.on_socket_open = _hasten
-    # Without it publish() would write to the socket, from a thread that does not own it.
-    client.on_socket_register_write = _leave_to_the_loop
     return client
 
 
@@ -140,13 +145,6 @@ def _hasten(_client: mqtt.Client, _userdata: Any, sock: Any) -> None:
 
 @contextmanager
 def _plain(sock: Any) -> Iterator[socket.socket]:
-    """The socket itself: paho's for websockets is a wrapper that has a number and little else."""
-    if isinstance(sock, socket.socket):
-        yield sock
-    else:
-        with socket.socket(fileno=os.dup(sock.fileno())) as plain:
-            yield plain
-
-
-def _leave_to_the_loop(*_: object) -> None:
-    """paho wakes its own loop; there is nothing to register."""
+    """The socket itself: a client's is a wrapper that has a number and little else."""
+    with socket.socket(fileno=os.dup(sock.fileno())) as plain:
+        yield plain

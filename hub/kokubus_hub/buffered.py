@@ -15,8 +15,7 @@ from typing import Any
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 
-from kokubus_hub import packets
-from kokubus_hub.packets import Delivered
+from kokubus.packets import Delivered, ReadAhead
 
 _PIECE = 65_536
 _STALLED_S = 10.0
@@ -28,8 +27,7 @@ class BufferedSocket:
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._read = bytearray()
-        self._at = 0
+        self._read = ReadAhead()
         self._written = bytearray()
 
     def fill(self) -> bool:
@@ -40,27 +38,23 @@ class BufferedSocket:
             return False
         if not piece:
             raise ConnectionError("the broker closed the connection")
-        self._keep(piece)
+        self._read.keep(piece)
         return True
 
     def messages(self, most: int) -> list[Delivered]:
         """At most ``most`` of the messages read ahead; they come before anything else said."""
-        found, self._at = packets.deliveries(self._read, self._at, most)
-        return found
+        return self._read.messages(most)
 
     def other(self) -> bool:
         """Whether what was read ahead goes on with something that is no message, all of it."""
-        if self._at >= len(self._read) or packets.is_publish(self._read, self._at):
-            return False
-        span = packets.measured(self._read, self._at + 1)
-        return span is not None and span[1] <= len(self._read)
+        return self._read.other()
 
     def recv(self, size: int) -> bytes:
         """At most ``size`` bytes; raises what the socket raises when nothing is there."""
-        if self._at >= len(self._read):
-            self._keep(self._sock.recv(_PIECE))
-        piece = bytes(self._read[self._at : self._at + size])
-        self._at += len(piece)
+        piece = self._read.take(size)
+        if not piece:
+            self._read.keep(self._sock.recv(_PIECE))
+            piece = self._read.take(size)
         return piece
 
     def send(self, data: bytes) -> int:
@@ -90,11 +84,6 @@ class BufferedSocket:
         except OSError:
             self._written.clear()
         self._sock.close()
-
-    def _keep(self, piece: bytes) -> None:
-        del self._read[: self._at]
-        self._at = 0
-        self._read += piece
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)

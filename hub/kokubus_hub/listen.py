@@ -21,13 +21,13 @@ import structlog
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from kokubus import wire
-from kokubus_hub import database, health, packets
+from kokubus import packets, wire
+from kokubus.packets import Delivered
+from kokubus_hub import database, health
 from kokubus_hub.broker import Broker, no_delay
 from kokubus_hub.buffered import BufferedClient
 from kokubus_hub.intake import Intake
 from kokubus_hub.keys import Keyring
-from kokubus_hub.packets import Delivered
 from kokubus_hub.settings import Settings
 from kokubus_hub.sorting import Letter
 

@@ -100,7 +100,7 @@ def test_what_is_unacknowledged_is_bounded_and_bulk_leaves_half(broker: Mosquitt
     """The broker is stopped, not gone: what is sent stays under way."""
     assert broker._process is not None
     with linked(broker.port, Agent(), window=10) as link:
-        wait_for(lambda: link._line is not None and link._line._unacked == 0, "birth's PUBACK")
+        wait_for(lambda: link._line is not None and link._line.under_way == 0, "birth's PUBACK")
         broker._process.send_signal(signal.SIGSTOP)
         try:
             bulk = [link.send(UP, b"x", bulk=True) for _ in range(12)]
@@ -116,7 +116,7 @@ def test_the_brokers_own_window_is_heeded(tmp_path: Path) -> None:
     with start_mosquitto(tmp_path, extra="max_inflight_messages 4") as broker:
         assert broker._process is not None
         with linked(broker.port, Agent()) as link:
-            wait_for(lambda: link._line is not None and link._line._unacked == 0, "birth's PUBACK")
+            wait_for(lambda: link._line is not None and link._line.under_way == 0, "birth's PUBACK")
             broker._process.send_signal(signal.SIGSTOP)
             try:
                 taken = sum(link.send(UP, b"x") for _ in range(12))

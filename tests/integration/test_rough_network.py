@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -118,13 +117,14 @@ def _received(door: Door) -> list[list[int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 def test_a_connection_that_died_silently_is_noticed_on_both_sides(door: Door) -> None:
-    """Packets vanish, nobody is told: keepalives of 20 s find it out, and then it is made anew."""
+    """Packets vanish, nobody is told: keepalives of 20 s find it out, and then it is made anew.
+
+    How soon at the latest follows from the timers that are set: see `test_half_open_link`.
+    """
     downs, ups = door.agent.process.said("link_down"), door.agent.process.said("link_up")
-    broken_at = time.monotonic()
     door.wire.weather = Weather(broken=True)
     wait_until(lambda: door.agent.process.said("link_down") > downs, "the door to notice")
     wait_until(lambda: _offline(door), "the hub to be told by the broker")
-    assert time.monotonic() - broken_at < 60  # the bar is 45 s; the rest is this machine's
     door.wire.weather = Weather()
     wait_until(lambda: door.agent.process.said("link_up") > ups, "the door to come back")
 

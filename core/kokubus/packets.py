@@ -1,9 +1,10 @@
-"""The three MQTT 5 packets a listener handles by the thousand: PUBLISH both ways, and PUBACK.
+"""The two MQTT 5 packets that come and go by the thousand: PUBLISH and PUBACK, both ways.
 
 paho reads a packet in a Python call for each byte of its length and one for each property, and
-builds as many to answer; at thousands of messages a second that is most of a listener's time.
-Everything rarer (connect, subscribe, ping, disconnect) stays paho's. Layouts: OASIS MQTT
-Version 5.0, sections 1.5.5 (variable byte integer), 3.3 (PUBLISH) and 3.4 (PUBACK).
+builds as many to answer; at thousands of messages a second that is most of a listener's time,
+and of a door's that sends what it could not send for days. Everything rarer (connect,
+subscribe, ping, disconnect) stays paho's. Layouts: OASIS MQTT Version 5.0, sections 1.5.5
+(variable byte integer), 3.3 (PUBLISH) and 3.4 (PUBACK).
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ class PacketError(ConnectionError):
     """What the broker sent is no MQTT; only a new connection can help."""
 
 
-def publish(topic: str, payload: bytes, mid: int = 0) -> bytes:
+def publish(topic: str, payload: bytes, mid: int = 0, *, retain: bool = False) -> bytes:
     """A PUBLISH without properties, at QoS 1 if there is a ``mid`` (1-65535), else at QoS 0."""
     name = topic.encode()
     head = len(name).to_bytes(2, "big") + name + (mid.to_bytes(2, "big") if mid else b"") + b"\0"
-    first = PUBLISH | (0x02 if mid else 0)
+    first = PUBLISH | (0x02 if mid else 0) | retain
     return bytes((first,)) + length(len(head) + len(payload)) + head + payload
 
 
@@ -77,6 +78,23 @@ def deliveries(buffer: bytes | bytearray, at: int, most: int) -> tuple[list[Deli
     return found, at
 
 
+def acknowledgements(buffer: bytes | bytearray, at: int) -> tuple[list[int], int]:
+    """(what the whole PUBACK packets from ``at`` on acknowledge, where the next packet begins).
+
+    A reason code is not told: refused or taken, it is no longer under way.
+    """
+    found: list[int] = []
+    while at < len(buffer) and buffer[at] & _TYPE == PUBACK:
+        span = measured(buffer, at + 1)
+        if span is None or span[1] > len(buffer):
+            break
+        if span[1] < span[0] + 2:
+            raise PacketError("the broker acknowledged no message")
+        found.append(int.from_bytes(buffer[span[0] : span[0] + 2], "big"))
+        at = span[1]
+    return found, at
+
+
 def is_publish(buffer: bytes | bytearray, at: int) -> bool:
     """Whether a PUBLISH of QoS 0 or 1 begins at ``at``; of QoS 2 nobody has asked for."""
     return at < len(buffer) and buffer[at] & _TYPE == PUBLISH and buffer[at] & _QOS <= 0x02
@@ -92,3 +110,40 @@ def _delivered(buffer: bytes | bytearray, first: int, start: int, end: int) -> D
         raise PacketError("the broker sent a message longer than it said")
     topic = buffer[start + 2 : after].decode(errors="replace")
     return Delivered(topic, bytes(buffer[properties[1] : end]), mid)
+
+
+class ReadAhead:
+    """Bytes as they came, handed out packet by packet in their order."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._at = 0
+
+    def keep(self, piece: bytes) -> None:
+        """More has come."""
+        del self._bytes[: self._at]
+        self._at = 0
+        self._bytes += piece
+
+    def messages(self, most: int) -> list[Delivered]:
+        """At most ``most`` of the whole messages before anything else."""
+        found, self._at = deliveries(self._bytes, self._at, most)
+        return found
+
+    def acknowledged(self) -> list[int]:
+        """What the whole PUBACK packets before anything else acknowledge."""
+        found, self._at = acknowledgements(self._bytes, self._at)
+        return found
+
+    def other(self) -> bool:
+        """Whether it goes on with a packet that is no message, all of it."""
+        if self._at >= len(self._bytes) or is_publish(self._bytes, self._at):
+            return False
+        span = measured(self._bytes, self._at + 1)
+        return span is not None and span[1] <= len(self._bytes)
+
+    def take(self, size: int) -> bytes:
+        """At most ``size`` bytes."""
+        piece = bytes(self._bytes[self._at : self._at + size])
+        self._at += len(piece)
+        return piece

@@ -12,8 +12,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from kokubus_hub import packets
-from kokubus_hub.packets import Delivered, PacketError
+from kokubus import packets
+from kokubus.packets import Delivered, PacketError
 
 topics = st.text(st.characters(codec="utf-8", exclude_characters="#+\0"), min_size=1, max_size=40)
 payloads = st.binary(max_size=400)
