@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.errors import KokubusError
@@ -61,6 +61,7 @@ class Batch:
     rows: defaultdict[Table, list[Row]] = field(default_factory=lambda: defaultdict(list))
     evidence: list[tuple[int, Evidence]] = field(default_factory=list)
     passed: list[Row] = field(default_factory=list)
+    repeated: defaultdict[Update, list[Row]] = field(default_factory=lambda: defaultdict(list))
     later: list[tuple[Instant, Untimed | None, Callable[[], object]]] = field(default_factory=list)
     untimed: Untimed | None = None
     granted_alone: list[str] = field(default_factory=list)
@@ -100,6 +101,10 @@ class Batch:
         if self.untimed is None and evidence.at <= self.now + AHEAD_MS:
             self.evidence.append((room, evidence))
 
+    def repeat(self, statement: Update, **values: Any) -> None:
+        """Do it with these values when all rows are written, at once with the others like it."""
+        self.repeated[statement].append(values)
+
     def afterwards(self, at: Instant, act: Callable[[], object]) -> None:
         """Do it once all rows are written, in the order of ``at``: alarms come and go."""
         self.later.append((at, self.untimed, act))
@@ -109,6 +114,9 @@ class Batch:
         for target, rows in self.rows.items():
             insert_rows(self.connection, target, rows)
         self.rows.clear()
+        for statement, times in self.repeated.items():
+            self.connection.execute(statement, times)
+        self.repeated.clear()
         for _, untimed, act in sorted(self.later, key=itemgetter(0)):
             self.untimed = untimed
             act()

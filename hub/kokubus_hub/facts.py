@@ -29,16 +29,23 @@ _CONTACT = {
     "contact": case((_NEWER, bindparam("now_is")), else_=_DOOR.c.contact),
     "contact_at": case((_NEWER, _AT), else_=_DOOR.c.contact_at),
 }
-_OPENED = update(_DOOR).where(_DOOR.c.id == bindparam("door")).values(_CONTACT)
-_CLOSED = _OPENED.values(
-    held_since=case((_DOOR.c.held_since <= _AT, None), else_=_DOOR.c.held_since),
-    forced_at=case((_DOOR.c.forced_at <= _AT, None), else_=_DOOR.c.forced_at),
+_SHUT: Any = bindparam("shut_at")
+_NEVER = -1
+_MOVED = (
+    update(_DOOR)
+    .where(_DOOR.c.id == bindparam("door"))
+    .values(
+        held_since=case((_DOOR.c.held_since <= _SHUT, None), else_=_DOOR.c.held_since),
+        forced_at=case((_DOOR.c.forced_at <= _SHUT, None), else_=_DOOR.c.forced_at),
+        **_CONTACT,
+    )
 )
 _ENDED = (
     update(_ALARM)
     .where(
         _ALARM.c.door_id == bindparam("door"),
-        _ALARM.c.kind.in_((said.DoorForced.kind, said.DoorHeld.kind)),
+        # no in_(): it cannot be run for many rows at once
+        or_(_ALARM.c.kind == said.DoorForced.kind, _ALARM.c.kind == said.DoorHeld.kind),
         _ALARM.c.at <= _AT,
         or_(_ALARM.c.cleared_at.is_(None), _ALARM.c.cleared_at > _AT),
     )
@@ -130,11 +137,11 @@ def contact_changed(batch: Batch, device: DevicePlace, fact: said.ContactChanged
         command=None,
         detail={"open": fact.open},
     )
-    state = {"door": door.id, "now_at": batch.past(fact.at)}
-    seen = state | {"now_is": "open" if fact.open else "closed"}
-    batch.connection.execute(_OPENED if fact.open else _CLOSED, seen)
+    at, now_is = batch.past(fact.at), "open" if fact.open else "closed"
+    shut_at = _NEVER if fact.open else at
+    batch.repeat(_MOVED, door=door.id, now_at=at, now_is=now_is, shut_at=shut_at)
     if not fact.open:
-        batch.afterwards(fact.at, partial(batch.connection.execute, _ENDED, state))
+        batch.repeat(_ENDED, door=door.id, now_at=at)
 
 
 def door_forced(batch: Batch, device: DevicePlace, fact: said.DoorForced) -> None:
