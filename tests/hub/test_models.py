@@ -27,6 +27,9 @@ def _booking(**changed: object) -> dict[str, object]:
     return said | {"created_at": NOW, "changed_at": NOW} | changed
 
 
+# indexes of expressions cannot be read back from SQLite: they are compared on PostgreSQL
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
 def test_migrations_make_exactly_what_the_models_say(engine: Engine) -> None:
     with database.reading(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from kokubus.messages import Instant
 from kokubus.rights import Window
 from kokubus_hub import changes, models
-from kokubus_hub.bookings import checks, claims, delivery, openings
+from kokubus_hub.bookings import checks, claims, delivery, openings, spans
 from kokubus_hub.bookings.claims import Ask, TakenError
 from kokubus_hub.bookings.wanted import Filter, Source, Wanted
 from kokubus_hub.models import table
@@ -79,7 +79,7 @@ def find(connection: Connection, wanted: Filter) -> list[Row[Any]]:
         if value is not None:
             conditions.append(column == value)
     if wanted.after is not None:
-        conditions.append(_BOOKING.c.end > wanted.after)
+        conditions += spans.ends_after(connection, wanted.after)
     if wanted.before is not None:
         conditions.append(_BOOKING.c.start < wanted.before)
     query = BOOKINGS.where(*conditions).order_by(_BOOKING.c.id).limit(wanted.limit)

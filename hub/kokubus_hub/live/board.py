@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, Select, exists, func, or_, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
-from kokubus_hub.bookings import delivery
+from kokubus_hub.bookings import delivery, spans
 from kokubus_hub.bookings.service import BOOKINGS
 from kokubus_hub.context import Hub
 from kokubus_hub.counting import Crowd, together
@@ -27,6 +27,10 @@ NEWS_MS = 24 * HOUR_MS
 BOOKINGS_SHOWN = 4
 PIPS = 40
 _BOOKING, _SETTING = table(models.Booking), table(models.Setting)
+_ROOM, _KEPT = table(models.Room), table(models.BookingDelivery)
+_OF_IT = _KEPT.c.booking_id == _BOOKING.c.id
+_OPEN = exists().where(_OF_IT, _KEPT.c.state != "on_the_door")
+_ON_A_DOOR = exists().where(_OF_IT, _KEPT.c.state == "on_the_door")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,10 @@ def _bookings(
     connection: Connection, now: Instant, horizon_ms: int
 ) -> dict[int, list[BookingLine]]:
     """What is booked now and next, and cancellations the doors do not know yet."""
+    near = (*spans.ends_after(connection, now), _BOOKING.c.start < now + AHEAD_MS)
+    known = or_(_BOOKING.c.status == "confirmed", _BOOKING.c.changed_at > now - NEWS_MS)
     wanted = BOOKINGS.where(
-        _BOOKING.c.end > now,
-        _BOOKING.c.start < now + AHEAD_MS,
-        or_(_BOOKING.c.status == "confirmed", _BOOKING.c.changed_at > now - NEWS_MS),
+        *near, or_(_BOOKING.c.id.in_(_next(near)), known & (_OPEN | ~_ON_A_DOOR))
     ).order_by(_BOOKING.c.start, _BOOKING.c.id)
     found: defaultdict[int, list[BookingLine]] = defaultdict(list)
     rows = connection.execute(wanted).all()
@@ -116,6 +120,15 @@ def _bookings(
         if row.status == "confirmed" or not line.delivered:
             found[row.site_id].append(line)
     return {site: _first(lines) for site, lines in found.items()}
+
+
+def _next(near: Sequence[Any]) -> Select[Any]:
+    """The ids of the first few of each site, all that is shown where no door waits for one."""
+    order = (_BOOKING.c.start, _BOOKING.c.id)
+    turn = func.row_number().over(partition_by=_ROOM.c.site_id, order_by=order).label("turn")
+    ranked = select(_BOOKING.c.id, turn).join_from(_BOOKING, _ROOM)
+    confirmed = ranked.where(*near, _BOOKING.c.status == "confirmed").subquery()
+    return select(confirmed.c.id).where(confirmed.c.turn <= BOOKINGS_SHOWN)
 
 
 def _booking(row: Row[Any], doors: Sequence[delivery.Delivery]) -> BookingLine:

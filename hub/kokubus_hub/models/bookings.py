@@ -31,6 +31,10 @@ class Booking(Base):
         UniqueConstraint("source", "external_uid", "recurrence_id"),
         Index(None, "member_id", "end", "start"),
         Index(None, "room_id", "end", "start"),
+        Index(None, "external_uid"),
+        Index(None, "status", "id"),
+        Index(None, "start"),
+        Index("ix_booking_length", text('("end" - "start")')),
     )
     id: Mapped[Key]
     room_id: Mapped[int] = mapped_column(to("room"))

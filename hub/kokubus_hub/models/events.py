@@ -89,7 +89,11 @@ class Passage(Base):
     """Somebody went through a door, or opened it after a grant."""
 
     __tablename__ = "passage"
-    __table_args__ = (Index(None, "door_id", "at"), untimed("passage"))
+    __table_args__ = (
+        Index(None, "door_id", "at"),
+        Index(None, "member_id", "at"),
+        untimed("passage"),
+    )
     id: Mapped[Key]
     door_id: Mapped[int] = mapped_column(to("door"))
     at: Mapped[At]
@@ -98,7 +102,7 @@ class Passage(Base):
     tap: Mapped[str | None] = mapped_column(String(64), index=True)
     command: Mapped[str | None] = mapped_column(String(64))
     exit_requested: Mapped[bool] = mapped_column(default=False)
-    member_id: Mapped[int | None] = mapped_column(to("member"), index=True)
+    member_id: Mapped[int | None] = mapped_column(to("member"))
     untimed_boot: Mapped[int | None]
     untimed_ms: Mapped[int | None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import String, UniqueConstraint
+from sqlalchemy import Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kokubus_hub.models.base import At, Base, Json, Key, Slug, to
@@ -16,6 +16,7 @@ class Member(Base):
     """
 
     __tablename__ = "member"
+    __table_args__ = (Index("ix_member_name", "status", text("lower(name)"), "id"),)
     id: Mapped[Key]
     slug: Mapped[Slug]
     kind: Mapped[str] = mapped_column(String(16), default="member", server_default="member")

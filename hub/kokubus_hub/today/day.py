@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
-from kokubus_hub.bookings import delivery
+from kokubus_hub.bookings import delivery, spans
 from kokubus_hub.bookings.service import BOOKINGS, companions_of
 from kokubus_hub.context import Hub
 from kokubus_hub.doors.service import DoorNow
@@ -88,7 +88,7 @@ def _coming(connection: Connection, hub: Hub, site: SiteNow, now: Instant) -> li
     start, end = bounds(site.timezone, now)
     wanted: Select[Any] = BOOKINGS.where(
         _ROOM.c.site_id == site.id,
-        _BOOKING.c.end > start,
+        *spans.ends_after(connection, start),
         _BOOKING.c.start < end,
         _BOOKING.c.status.in_(("confirmed", "no_show")),
     ).order_by(_BOOKING.c.start, _BOOKING.c.id)
