@@ -222,3 +222,11 @@ def test_bookings_of_an_import_under_way_are_not_shown(world: World, api: httpx.
     world.book(1, HALL, NOW, NOW + HOUR_MS, status="staged:confirmed")
     assert api.get("/api/v1/bookings").json()["items"] == []
     assert api.get("/api/v1/bookings/1").status_code == 404
+
+
+def test_a_long_booking_is_found_on_each_of_its_days(api: httpx.Client) -> None:
+    booked(api, MEETING)
+    long = booked(api, start=iso(NOW), end=iso(NOW + 30 * DAY_MS))
+    day = {"after": iso(NOW + 20 * DAY_MS), "before": iso(NOW + 21 * DAY_MS)}
+    found = api.get("/api/v1/bookings", params=day).json()
+    assert [one["id"] for one in found["items"]] == [long["id"]]

@@ -10,14 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import insert, select
 from tests.hub.web_world import HOUR_MS, NOW, World, serving
 
-from kokubus_hub import models
+from kokubus_hub import database, models
 from kokubus_hub.counting import Crowd
 from kokubus_hub.live.board import pips
+from kokubus_hub.models import table
 from kokubus_hub.pages import version
 from kokubus_hub.security import COOKIE
 
+DOOR, KEPT = table(models.Door), table(models.BookingDelivery)
 FRONT, HALL = "ettmannsweiler-front", "ettmannsweiler-hall"
 HELP = "+49 30 23125 010"
 ADA = "Ada Beispiel"
@@ -245,6 +248,28 @@ def test_a_cancellation_is_shown_until_the_doors_have_it(
     assert "cancelled not yet delivered" in shown(operator)
     world.online("ettmannsweiler-1", applied=world.change())
     assert ADA not in shown(operator)
+
+
+def test_a_booking_that_a_door_waits_for_goes_before_nearer_ones(
+    world: World, operator: httpx.Client
+) -> None:
+    near = [
+        world.book(world.member(f"Person {n}"), HALL, NOW + n, NOW + HOUR_MS) for n in range(1, 7)
+    ]
+    known = {"change_id": 1, "since": NOW, "due": NOW, "why": ""}
+    world.online("ettmannsweiler-1", applied=world.change())
+    with database.writing(world.engine) as connection:
+        door = connection.execute(select(DOOR.c.id).where(DOOR.c.slug == FRONT)).scalar_one()
+        rows = [known | {"booking_id": n, "door_id": door, "state": "on_the_door"} for n in near]
+        connection.execute(insert(KEPT), rows)
+    assert [f"Person {n}" in shown(operator) for n in range(1, 7)] == 4 * [True] + 2 * [False]
+    late = world.book(world.member(ADA), HALL, NOW + 8 * HOUR_MS, NOW + 9 * HOUR_MS)
+    with database.writing(world.engine) as connection:
+        waits = known | {"booking_id": late, "door_id": door, "state": "waiting", "change_id": 99}
+        connection.execute(insert(KEPT).values(waits))
+    seen = shown(operator)
+    assert ADA in seen
+    assert "Person 4" not in seen
 
 
 def test_a_closed_site_says_when_it_opens(world: World, anybody: httpx.Client) -> None:
