@@ -27,6 +27,10 @@ COMMUTE_SOURCE = (
 )
 
 
+ESTIMATE_DAYS_LEAST = 120
+"""A building's stay of 13 weeks is reported once it is over, and `usual` needs a month."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the hub was told. Paths in ``hub.toml`` are relative to the data directory.
@@ -74,6 +78,7 @@ class Settings:
     policy_horizon_hours: int = 168
     policy_expiry_hours: int = 72
     retention_days: int = 30
+    estimate_days: int = 400
     car_speed_kmh: int = 100
 
     @property
@@ -184,6 +189,18 @@ def _value(kind: str, text: str, where: str) -> Any:
         raise SettingsError(f"{where}: {text!r} is no whole number") from error
 
 
+def _check_days(settings: Settings) -> None:
+    if settings.influx_keep_days < 0:
+        raise SettingsError(f"{_name('influx_keep_days')}: a number of days; 0 keeps them for ever")
+    if settings.retention_days < 1:
+        raise SettingsError(f"{_name('retention_days')}: at least 1 day, or nothing is explained")
+    if settings.estimate_days and settings.estimate_days < ESTIMATE_DAYS_LEAST:
+        raise SettingsError(
+            f"{_name('estimate_days')}: at least {ESTIMATE_DAYS_LEAST} days, which reports and "
+            "curves are worked out from; 0 keeps them for ever"
+        )
+
+
 def _check(settings: Settings) -> None:
     for name in ("mqtt_port", "listen_port", "door_port"):
         if not 0 < getattr(settings, name) < 65536:
@@ -193,12 +210,9 @@ def _check(settings: Settings) -> None:
     for name in ("policy_horizon_hours", "policy_expiry_hours"):
         if getattr(settings, name) < 1:
             raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")
-    if settings.influx_keep_days < 0:
-        raise SettingsError(f"{_name('influx_keep_days')}: a number of days; 0 keeps them for ever")
+    _check_days(settings)
     if settings.car_speed_kmh < 1:
         raise SettingsError(f"{_name('car_speed_kmh')}: at least 1, as the crow flies")
-    if settings.retention_days < 1:
-        raise SettingsError(f"{_name('retention_days')}: at least 1 day, or nothing is explained")
     if (settings.mqtt_cert is None) != (settings.mqtt_key is None):
         raise SettingsError(f"{_name('mqtt_cert')} and {_name('mqtt_key')}: set both or neither")
     if settings.mqtt_cert and not settings.mqtt_ca:

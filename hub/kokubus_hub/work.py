@@ -187,6 +187,8 @@ class Work:
             replay.forget_snapshots(connection, now)
             unknown.forget(connection, now)
             rights_history.forget(connection, now - self._settings.retention_days * DAY_MS)
+            if days := self._settings.estimate_days:
+                history.forget(connection, now - days * DAY_MS)
             passes.retire(connection, self._keyring, now)
 
     def _passes(self, now: Instant) -> None:

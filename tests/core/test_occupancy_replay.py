@@ -29,7 +29,7 @@ from kokubus.occupancy.kinetics import generator, steps
 GOLDEN = Path(__file__).parent.parent / "data" / "occupancy" / "replay.json"
 """One line an hour of two simulated days: at, P(n), ambient ppm, each sensor's log-odds.
 
-Made on 2026-11-23 by folding reading by reading, before anything was made faster.
+Made by folding reading by reading; made anew only when the filter itself is meant to change.
 """
 SENSORS = frozenset({Sensor.BADGE, Sensor.BEAM, Sensor.PIR, Sensor.CO2})
 

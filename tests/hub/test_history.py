@@ -141,3 +141,18 @@ def test_late_evidence_rewrites_the_estimates_after_it_under_new_ids(hub: World)
             assert row["id"] > newest
         else:
             assert row["mean"] == before[at]["mean"]
+
+
+def test_old_estimates_are_dropped_in_lots_and_the_belief_stays(hub: World) -> None:
+    hub.take(hub.device.read(CO2, 500.0, NOW))
+    hub.now = NOW + 60 * MINUTE_MS
+    linger(hub)
+    before = estimates(hub)
+    border = before[5]["at"]
+    with database.writing(hub.engine) as connection:
+        assert history.forget(connection, border, most=3) == 3
+        assert history.forget(connection, border, most=3) == 2
+        assert history.forget(connection, border, most=3) == 0
+    assert estimates(hub) == before[5:]
+    linger(hub)
+    assert estimates(hub) == before[5:], "what was dropped is not written again"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from tests.hub.intake_world import CO2, HALL, HOUR_MS, NOW, PIR, World, world
 
 from kokubus_hub import database, models, places
@@ -100,3 +100,30 @@ def test_of_two_sensors_of_the_same_air_the_other_steps_in(hub: World) -> None:
     say(hub, 1, [640.0] * 721)
     sensors.look(hub.engine, NOW)
     assert (counts(hub, CO2), counts(hub, "dorf-co2-b")) == (False, True)
+
+
+def test_of_two_alarms_of_silence_the_devices_own_stands(hub: World) -> None:
+    say(hub, 2, [0.0, 1.0] * 10, NOW - HOUR_MS)
+    told = f"{CO2}: no sound value for 20 min (check its power); {PIR}: no sound value"
+    hub.now = NOW
+    sensors.look(hub.engine, NOW)
+    assert [kind for kind, _ in standing(hub)] == ["sensor_faulty"]
+    row = {"kind": "sensor_silent", "site_id": 1, "device_id": 1, "at": NOW}
+    own = hub.add(models.Alarm, **row, detail={"detail": told})
+    sensors.look(hub.engine, NOW + MINUTE_MS)
+    assert [kind for kind, _ in standing(hub)] == ["sensor_silent"]
+    assert not counts(hub, PIR), "it is left out of the count all the same"
+    sensors.look(hub.engine, NOW + 2 * MINUTE_MS)
+    assert len(hub.rows(models.SensorFault)) == 2, "looking again changes nothing"
+    with database.writing(hub.engine) as connection:
+        connection.execute(update(ALARM).where(ALARM.c.id == own).values(cleared_at=NOW))
+    sensors.look(hub.engine, NOW + 3 * MINUTE_MS)
+    assert [kind for kind, _ in standing(hub)] == ["sensor_faulty"]
+
+
+def test_a_devices_alarm_of_another_sensor_is_not_this_ones(hub: World) -> None:
+    say(hub, 2, [0.0, 1.0] * 10, NOW - HOUR_MS)
+    row = {"kind": "sensor_silent", "site_id": 1, "device_id": 1, "at": NOW}
+    hub.add(models.Alarm, **row, detail={"detail": f"{PIR}-b: no sound value"})
+    sensors.look(hub.engine, NOW)
+    assert ("sensor_faulty", {"sensor": PIR, "fault": "silent"}) in standing(hub)

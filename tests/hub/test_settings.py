@@ -69,6 +69,7 @@ def test_a_missing_or_empty_password_is_said(tmp_path: Path, content: str | None
         ({"MQTT_PORT": "0"}, "MQTT_PORT: a port is 1 to 65535"),
         ({"LISTEN_PORT": "70000"}, "LISTEN_PORT: a port"),
         ({"POLICY_EXPIRY_HOURS": "0"}, "POLICY_EXPIRY_HOURS: at least 1 hour"),
+        ({"ESTIMATE_DAYS": "90"}, "ESTIMATE_DAYS: at least 120 days"),
         ({"MQTT_CERT": "a", "MQTT_CA": "b"}, "set both or neither"),
         ({"MQTT_CERT": "a", "MQTT_KEY": "b"}, "MQTT_CA: needed"),
         ({"DATABASE_URL": "kokubus.db"}, "DATABASE_URL: no database URL"),

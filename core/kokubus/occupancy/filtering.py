@@ -176,7 +176,7 @@ def _sensed_breath(model: RoomModel, belief: Belief, before: Vector, reading: Co
         at,
         posterior,
         _floor_at(belief, at),
-        ambient(belief, reading, posterior[0]),
+        ambient(model, belief, reading, posterior[0]),
         remembered(model, belief, reading),
         belief.pir,
         belief.events,

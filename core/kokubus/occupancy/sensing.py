@@ -95,18 +95,36 @@ def remembered(model: RoomModel, belief: Belief, reading: Co2) -> tuple[tuple[In
     return (*samples[first:], (reading.at, reading.ppm))
 
 
-def ambient(belief: Belief, reading: Co2, empty: float) -> float:
+def ambient(model: RoomModel, belief: Belief, reading: Co2, empty: float) -> float:
     """The room's own zero: falls quickly to lower readings, rises while P(n=0) = ``empty``.
 
-    A gap counts for six minutes at most, so that one reading after a night without any
-    cannot become the zero.
+    It rises towards where the empty room's air is going, not to where it is: stale air of an
+    evening is no zero. Air that clears faster than foreseen (a window) does not take it below
+    the air outdoors. A gap counts for six minutes at most, so that one reading after a night
+    without any cannot become the zero.
     """
     if belief.ambient_ppm is None or not belief.co2:
         return min(reading.ppm, OUTDOOR_PPM)
     hours = min(AMBIENT_GAP_H, (reading.at - belief.co2[-1][0]) / HOUR_MS)
     above = reading.ppm - belief.ambient_ppm
-    pull = hours / AMBIENT_FALLS_H if above < 0 else empty * hours / AMBIENT_RISES_H
-    return belief.ambient_ppm - above * expm1(-pull)
+    if above < 0:
+        return belief.ambient_ppm - above * expm1(-hours / AMBIENT_FALLS_H)
+    above = _settling(model, belief, reading) - belief.ambient_ppm
+    risen = belief.ambient_ppm - above * expm1(-empty * hours / AMBIENT_RISES_H)
+    return max(risen, min(belief.ambient_ppm, OUTDOOR_PPM))
+
+
+def _settling(model: RoomModel, belief: Belief, reading: Co2) -> float:
+    """The ppm an empty room's air is on its way to: mass balance (`co2_weighed`) solved for b.
+
+    Noise of one reading is made a dozen times larger, and averages out over the hour in which
+    the zero follows, since the next lag subtracts what this one added.
+    """
+    last = a_lag_ago(model, belief.co2, reading.at)
+    if last is None:
+        return reading.ppm
+    rho = exp(model.ready.aired * (reading.at - last[0]))
+    return (reading.ppm - rho * last[1]) / (1.0 - rho)
 
 
 def level_of(edges: tuple[float, ...], value: float) -> int:

@@ -115,6 +115,20 @@ def linger(connection: Connection, room_id: int, now: Instant) -> None:
     insert_rows(connection, _ESTIMATE, found)
 
 
+def forget(connection: Connection, before: Instant, most: int = 5_000) -> int:
+    """Delete estimates of before this instant, at most so many; how many.
+
+    Facts stay, so `kokubus hub rebuild-occupancy` can work them out again. To be called again
+    while it deletes ``most``. Room by room, as the table's index has them.
+    """
+    old = (
+        select(_ESTIMATE.c.id)
+        .where(_ESTIMATE.c.room_id.in_(select(table(models.Room).c.id)), _ESTIMATE.c.at < before)
+        .limit(most)
+    )
+    return connection.execute(delete(_ESTIMATE).where(_ESTIMATE.c.id.in_(old))).rowcount
+
+
 def _fitting(state: str, place: RoomPlace) -> Belief | None:
     try:
         belief = Belief.from_json(state)

@@ -14,6 +14,8 @@ from kokubus_hub.models import table
 
 WEEK_MS = 7 * 24 * HOUR_MS
 ALARM = "sensor_faulty"
+SAID = "sensor_silent"
+"""The device's own alarm: it knows why a sensor says nothing, so ours would be the same twice."""
 
 _SENSOR, _READING, _DEVICE = table(models.Sensor), table(models.Reading), table(models.Device)
 _FAULT, _ALARM = table(models.SensorFault), table(models.Alarm)
@@ -31,12 +33,31 @@ def look(engine: Engine, now: Instant) -> None:
     """Judge every sensor; raise what is new, clear what is over."""
     with reading(engine) as connection:
         standing = {row.sensor_id: row for row in connection.execute(_STANDING)}
+        named = _named_silent(connection)
         found = [(row, _judged(connection, row, now)) for row in connection.execute(_SENSORS)]
     for sensor, fault in found:
         known = standing.get(sensor.id)
-        if (known.kind if known else None) != fault:
+        told = f"; {sensor.slug}: " in named.get(sensor.device_id, "")
+        said = fault is Fault.SILENT and told
+        as_known = (known.kind, known.alarm_id is None) if known else None
+        if as_known != ((fault, said) if fault else None):
             with writing(engine) as connection:
-                _settle(connection, sensor, known, fault, now)
+                _settle(connection, sensor, known, fault, now, alarm=not said)
+
+
+def _named_silent(connection: Connection) -> dict[int, str]:
+    """What each device's standing alarm of silent sensors says, by device id.
+
+    ``; name: what is wrong; name: ...`` (`kokubus_edge.troubles`); a sensor beyond what the
+    alarm had room for is not named, and so has ours.
+    """
+    query = select(_ALARM.c.device_id, _ALARM.c.detail).where(
+        _ALARM.c.kind == SAID, _ALARM.c.cleared_at.is_(None)
+    )
+    return {
+        row.device_id: f"; {(row.detail or {}).get('detail', '')}"
+        for row in connection.execute(query)
+    }
 
 
 def lately(connection: Connection, sensor: Any, now: Instant) -> Lately:
@@ -96,7 +117,13 @@ def _passages(connection: Connection, room: int, now: Instant) -> int:
 
 
 def _settle(
-    connection: Connection, sensor: Any, known: Any, fault: Fault | None, now: Instant
+    connection: Connection,
+    sensor: Any,
+    known: Any,
+    fault: Fault | None,
+    now: Instant,
+    *,
+    alarm: bool,
 ) -> None:
     """Who listens reads the places anew, since what counts has changed."""
     if known is not None:
@@ -105,9 +132,14 @@ def _settle(
         gone = update(_ALARM).where(_ALARM.c.id == known.alarm_id, _ALARM.c.cleared_at.is_(None))
         connection.execute(gone.values(cleared_at=now))
     if fault is not None:
-        row = {"kind": ALARM, "site_id": sensor.site_id, "device_id": sensor.device_id, "at": now}
-        row["detail"] = {"sensor": sensor.slug, "fault": str(fault)}
-        raised = connection.execute(insert(_ALARM).values(row).returning(_ALARM.c.id)).scalar_one()
+        raised = _raised(connection, sensor, fault, now) if alarm else None
         found = {"sensor_id": sensor.id, "kind": str(fault), "found_at": now, "alarm_id": raised}
         connection.execute(insert(_FAULT).values(found))
     changes.record(connection, now, f"{changes.COUNTING}{sensor.slug}", sensor.site_id)
+
+
+def _raised(connection: Connection, sensor: Any, fault: Fault, now: Instant) -> int:
+    row = {"kind": ALARM, "site_id": sensor.site_id, "device_id": sensor.device_id, "at": now}
+    row["detail"] = {"sensor": sensor.slug, "fault": str(fault)}
+    made = insert(_ALARM).values(row).returning(_ALARM.c.id)
+    return int(connection.execute(made).scalar_one())
