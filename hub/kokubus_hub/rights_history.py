@@ -43,6 +43,7 @@ _LEFT_OUT: Mapping[type[Base], frozenset[str]] = {
     models.Room: frozenset({"name", "purpose", "volume_m3"}),
     models.Device: frozenset(
         {"lookup_key", "online", "status_at", "boot", "version", "revoked_at", "kid"}
+        | {"site_number", "site_sha256"}
         | {f"applied_{what}" for what in ("epoch", "n", "sha256", "at", "change")}
     ),
     models.Door: frozenset(
