@@ -234,5 +234,6 @@ def test_beams_that_something_stands_in_do_not_work(
     pair = more.hardware.beams["dorf-beam"]
     assert not pair.blocked()
     monkeypatch.setattr("kokubus.beam.BLOCKED_MS", 0)
+    more.until(pair.blocked)  # the pin's edge is told by a thread
     with pytest.raises(OSError, match="stands in the light beams"):
         pair.at_work()
