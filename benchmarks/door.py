@@ -23,6 +23,7 @@ from benchmarks import door_spool, rig, traffic
 from benchmarks.network import Network, generate
 from benchmarks.rig import Metric, metric, percentile
 from kokubus.site import read_site
+from kokubus_edge.certificate import read_certificate
 from kokubus_edge.simulate.asking import ControlError, ask
 from kokubus_hub import database, enrolment, models
 from kokubus_hub.models import table
@@ -69,6 +70,7 @@ class Place:
         enrolment.set_up(settings, now())
         _at_a_real_site(self.network)
         enrolment.enrol(settings, self.network.engine, DEVICE, None, folder / "identity", now())
+        read_certificate(folder / "identity" / "device.crt")  # as `kokubus edge enrol` leaves it
         self.ports = (0, 0)
         self.data = folder / "data"
         self.config = folder / "agent.toml"

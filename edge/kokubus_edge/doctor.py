@@ -21,6 +21,7 @@ from typing import Any
 
 from kokubus.errors import KokubusError
 from kokubus_edge import rtc, trust
+from kokubus_edge.certificate import read_certificate
 from kokubus_edge.identity import Identity, read_identity
 from kokubus_edge.link_tls import tls_context
 from kokubus_edge.settings import Settings
@@ -134,8 +135,8 @@ def _certificate(settings: Settings, _status: Status) -> Iterator[Finding]:
     if not settings.hub.tls:
         yield Finding("certificate", "not used: tls = false")
         return
-    held = trust.certificate_of(identity.certificate)
-    days = int((held.not_valid_after_utc.timestamp() - time.time()) // DAY_S)
+    held = read_certificate(identity.certificate)
+    days = int((held.end / 1000 - time.time()) // DAY_S)
     mode = stat.S_IMODE(identity.key.stat().st_mode)
     if mode & 0o077:
         remedy = f"chmod 600 {identity.key}; enrol again if somebody may have copied it"

@@ -30,6 +30,7 @@ from kokubus.errors import KokubusError
 from kokubus.site import Site, read_site
 from kokubus_edge.asking_hub import HubWeb
 from kokubus_edge.atomic import write_atomically
+from kokubus_edge.certificate import read_certificate
 from kokubus_edge.identity import ca_of
 from kokubus_edge.settings import read_settings
 
@@ -75,6 +76,7 @@ def enrol(config: Path, web: HubWeb, code: str) -> Enrolled:
     _write(fresh, answer)
     write_atomically(folder / "site.toml", str(answer["site"]).encode(), mode=0o644)
     _swap(fresh, folder / "identity")
+    read_certificate(folder / "identity" / "device.crt")
     write_atomically(config, _agent(answer).encode(), mode=0o644)
     _hand_over(folder)
     settings = read_settings(config)

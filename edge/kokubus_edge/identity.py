@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from cryptography.x509.oid import NameOID
 
 from kokubus.errors import SettingsError
+from kokubus_edge.certificate import read_certificate
 from kokubus_edge.settings import Settings
 
 _REMEDY = "enrol this device again with a code of `kokubus hub device NAME code`"
@@ -147,9 +146,8 @@ def _refuse_unusable(identity: Identity) -> None:
 
 def _common_name(path: Path) -> str:
     try:
-        subject = x509.load_pem_x509_certificate(path.read_bytes()).subject
-        return str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+        return read_certificate(path).name
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}; {_REMEDY}") from error
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise SettingsError(f"{path}: is no certificate of ours; {_REMEDY}") from error

@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -20,10 +20,13 @@ from kokubus.downlinks import CertificateIssued, HubKeyAnnounced
 from kokubus.errors import KokubusError
 from kokubus.messages import CertificateWanted, HubKeyKept, Instant
 from kokubus_edge.atomic import write_atomically
-from kokubus_edge.enrolling import request_for
+from kokubus_edge.certificate import Certificate, read_certificate
 from kokubus_edge.hub_keys import HubKeys, public_key
 from kokubus_edge.identity import Identity
 from kokubus_edge.inbox import Say
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 log = structlog.get_logger(__name__)
 
@@ -76,8 +79,10 @@ class Trust:
         now = self._now()
         if now < self._ask_at or not self._identity.certificate.exists():
             return
-        if not due(certificate_of(self._identity.certificate), now):
+        if not due(read_certificate(self._identity.certificate), now):
             return
+        from kokubus_edge.enrolling import request_for  # noqa: PLC0415 - see `certificate`
+
         csr = request_for(_key(self._identity.key), self._identity.device)
         if self._send(CertificateWanted(at=now, csr=csr)):
             log.info("certificate_wanted")
@@ -85,6 +90,8 @@ class Trust:
 
     def _renew(self, pem: bytes) -> None:
         """Takes effect with the next connection; a wrong one would lock the device out."""
+        from cryptography import x509  # noqa: PLC0415 - see `certificate`
+
         fresh = x509.load_pem_x509_certificate(pem)
         held = certificate_of(self._identity.certificate)
         fresh.verify_directly_issued_by(_authority(self._identity))
@@ -122,19 +129,21 @@ class Trust:
             log.warning("trust_not_changed", why=f"{type(error).__name__}: {error}"[:300])
 
 
-def due(certificate: x509.Certificate, now: Instant) -> bool:
+def due(certificate: Certificate, now: Instant) -> bool:
     """Whether so little of its life is left that another one is wanted."""
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    left = end.timestamp() - now / 1000
-    return left < (end - begin).total_seconds() * RENEW_FROM
+    return certificate.end - now < (certificate.end - certificate.begin) * RENEW_FROM
 
 
 def certificate_of(path: Path) -> x509.Certificate:
     """The certificate in a file; OSError or ValueError if there is none."""
+    from cryptography import x509  # noqa: PLC0415 - see `certificate`
+
     return x509.load_pem_x509_certificate(path.read_bytes())
 
 
 def _authority(identity: Identity) -> x509.Certificate:
+    from cryptography import x509  # noqa: PLC0415 - see `certificate`
+
     if isinstance(identity.ca, str):
         return x509.load_pem_x509_certificate(identity.ca.encode())
     return x509.load_der_x509_certificate(identity.ca)
