@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from kokubus.messages import Instant
 from kokubus.rights import Window
@@ -73,7 +73,7 @@ def find(connection: Connection, wanted: Filter) -> list[Row[Any]]:
         (wanted.site, _SITE.c.slug),
         (wanted.room, _ROOM.c.slug),
         (wanted.member, _MEMBER.c.slug),
-        (wanted.status, _BOOKING.c.status),
+        (wanted.status, func.lower(_BOOKING.c.status)),  # as the index has it
         (wanted.uid, _BOOKING.c.external_uid),
     ):
         if value is not None:

@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Bookings by uid, status, time and length; what a member did since; members by name."""
     op.create_index(op.f("ix_booking_external_uid"), "booking", ["external_uid"])
-    op.create_index(op.f("ix_booking_status_id"), "booking", ["status", "id"])
+    op.create_index("ix_booking_status", "booking", [sa.text("lower(status)"), "id"])
     op.create_index(op.f("ix_booking_start"), "booking", ["start"])
     op.create_index("ix_booking_length", "booking", [sa.text('("end" - "start")')])
     op.create_index(op.f("ix_passage_member_id_at"), "passage", ["member_id", "at"])
