@@ -133,7 +133,9 @@ def test_what_made_counts_worse_is_shown_and_not_used() -> None:
     )  # fmt: skip
     found = known(SMALL, strange)
     assert all(one.value != pytest.approx(one.prior, rel=0.1) for one in found.values())
-    assert calibrated(SMALL, strange) == replace(SMALL, pir_false=found["pir_false"].value)
+    used = ("pir_false", "arrivals_per_place", "departures")
+    values = {name: found[name].value for name in used}
+    assert calibrated(SMALL, strange) == replace(SMALL, **values)
 
 
 def test_a_calibration_is_stored_and_read_again() -> None:

@@ -20,11 +20,11 @@ import numpy as np
 from kokubus.occupancy.evidence import Sensor
 from kokubus.occupancy.model import Learned, RoomModel
 
-IN_FORCE = frozenset({"pir_false"})
-"""The parameters that move the count; all others are learned for people to look at.
+IN_FORCE = frozenset({"pir_false", "arrivals_per_place", "departures"})
+"""The parameters that move the count; air changes and breath are learned for people to look at.
 
-Air changes are found well and made worse counts nearly everywhere they were tried, and neither
-the air nor the other sensors foretold which rooms those would be (docs/occupancy.md).
+Both are found well and made worse counts in most rooms they were tried in, and neither the air
+nor the other sensors foretold which rooms those would be (docs/occupancy.md).
 """
 HALF_LIFE_DAYS = 28.0
 INFERRED = 0.05
