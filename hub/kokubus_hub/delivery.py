@@ -21,10 +21,11 @@ from kokubus.messages import Instant, PolicyNumber
 from kokubus.policy import Document, encoded
 from kokubus_hub import changes, issuing, models
 from kokubus_hub.database import reading, writing
-from kokubus_hub.issuing import Issued, Seal
+from kokubus_hub.issuing import Issued
 from kokubus_hub.models import table
 from kokubus_hub.policies import HOUR_MS, Building, Known
 from kokubus_hub.publisher import Publisher, PublishError
+from kokubus_hub.seal import Seal
 
 RENEW_MS = 15 * 60_000
 REPAIR_MS = 10_000

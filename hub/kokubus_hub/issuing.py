@@ -7,7 +7,6 @@ has reported. Two workers cannot issue the same number: the table refuses the se
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -17,13 +16,11 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
 
-from kokubus import policy, wire
-from kokubus.downlinks import Downlink, PolicyDelta, PolicyRenewed, PolicySnapshot
-from kokubus.ids import uuid7
+from kokubus import policy
+from kokubus.downlinks import PolicyDelta, PolicyRenewed, PolicySnapshot
 from kokubus.messages import Instant, PolicyApplied, PolicyNumber
 from kokubus.policy import Document
 from kokubus_hub import models, restored
-from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 
 KEPT = 3
@@ -254,29 +251,6 @@ def unconfirmed(connection: Connection) -> list[Any]:
 def catch_up(connection: Connection) -> None:
     """Doors that hold the policy in force have all that it goes up to."""
     connection.execute(_CATCH_UP)
-
-
-class Seal:
-    """Makes policy messages for devices: signed, worthless after ``life_ms``."""
-
-    def __init__(self, keyring: Keyring, life_ms: int) -> None:
-        self._keyring = keyring
-        self._life_ms = life_ms
-
-    def __call__(
-        self, message: Downlink, device: str, now: Instant, life_ms: int | None = None
-    ) -> tuple[str, bytes]:
-        """(topic, payload) of a message; ``life_ms`` where the device's site has its own."""
-        payload = wire.encode_down(
-            message,
-            device=device,
-            message_id=uuid7(now, os.urandom(10)),
-            at=now,
-            expires_at=now + (life_ms or self._life_ms),
-            kid=self._keyring.kid,
-            signer=self._keyring.signing,
-        )
-        return wire.down_topic(device, message.kind), payload
 
 
 def _follows(before: Any, number: PolicyNumber) -> bool:

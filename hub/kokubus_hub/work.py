@@ -31,7 +31,6 @@ from kokubus_hub.devices import orders
 from kokubus_hub.devices.renewals import LIFE_MS, Renewals
 from kokubus_hub.devices.rotation import Rotation
 from kokubus_hub.devices.site_files import SiteFiles
-from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
 from kokubus_hub.occupancy import calibrating, history, replay, sensors
 from kokubus_hub.people import passes
@@ -39,6 +38,7 @@ from kokubus_hub.policies import HOUR_MS, Known
 from kokubus_hub.publisher import Publisher
 from kokubus_hub.pulse import Pulse
 from kokubus_hub.reports import release
+from kokubus_hub.seal import Seal
 from kokubus_hub.settings import Settings
 
 POLL_S = 0.05

@@ -22,9 +22,9 @@ from kokubus_hub.delivery import (
     WISH_AGAIN_MS,
     Delivery,
 )
-from kokubus_hub.issuing import Seal
 from kokubus_hub.models import table
 from kokubus_hub.policies import Known
+from kokubus_hub.seal import Seal
 
 DEVICE, POLICY = table(models.Device), table(models.Policy)
 

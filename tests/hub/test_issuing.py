@@ -15,8 +15,9 @@ from kokubus import policy, wire
 from kokubus.errors import SignatureError
 from kokubus.messages import PolicyNumber
 from kokubus_hub import database, issuing, models
-from kokubus_hub.issuing import KEPT, Issued, Seal
+from kokubus_hub.issuing import KEPT, Issued
 from kokubus_hub.models import table
+from kokubus_hub.seal import Seal
 
 POLICY, DEVICE = table(models.Policy), table(models.Device)
 

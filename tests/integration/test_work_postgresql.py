@@ -14,10 +14,10 @@ from tests.integration import test_postgresql as postgresql
 from kokubus.downlinks import PolicyDelta
 from kokubus_hub import database, leading, models, watching
 from kokubus_hub.delivery import Delivery
-from kokubus_hub.issuing import Seal
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 from kokubus_hub.policies import Known
+from kokubus_hub.seal import Seal
 
 server, engine = postgresql.server, postgresql.engine
 DEVICE, POLICY, ALARM = table(models.Device), table(models.Policy), table(models.Alarm)
