@@ -14,7 +14,7 @@ from kokubus_hub import changes, models
 from kokubus_hub.models import table
 
 SETTING = "policy_epoch"
-UNSAID = "policy_ahead"
+ALARM = "policy_ahead"
 _POLICY, _DEVICE, _SETTING = table(models.Policy), table(models.Device), table(models.Setting)
 _DOOR, _ALARM = table(models.Door), table(models.Alarm)
 _MINUTE_MS = 60_000
@@ -37,7 +37,7 @@ def begin_epoch(connection: Connection, now: Instant) -> int:
     skipped = _DOOR.c.code_counter + LOOK_AHEAD // 2  # codes used since the backup open no door
     connection.execute(update(_DOOR).values(code_counter=skipped))
     changes.record(connection, now, f"restored: epoch {epoch}")
-    said = update(_ALARM).where(_ALARM.c.kind == UNSAID, _ALARM.c.cleared_at.is_(None))
+    said = update(_ALARM).where(_ALARM.c.kind == ALARM, _ALARM.c.cleared_at.is_(None))
     connection.execute(said.values(cleared_at=now))
     return epoch
 
@@ -49,11 +49,11 @@ def unsaid(connection: Connection, device: int, now: Instant) -> None:
     database has lost nobody has been asked about.
     """
     standing = (
-        _ALARM.c.kind == UNSAID,
+        _ALARM.c.kind == ALARM,
         _ALARM.c.device_id == device,
         _ALARM.c.cleared_at.is_(None),
     )
     if connection.execute(select(_ALARM.c.id).where(*standing)).first() is None:
         site = select(_DEVICE.c.site_id).where(_DEVICE.c.id == device).scalar_subquery()
-        row = {"kind": UNSAID, "device_id": device, "site_id": site, "at": now}
+        row = {"kind": ALARM, "device_id": device, "site_id": site, "at": now}
         connection.execute(insert(_ALARM).values(row))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-import tempfile
 from functools import cache
 from pathlib import Path
 from random import SystemRandom
@@ -50,7 +49,7 @@ def _reservations(process: int) -> int:
     A fork gets its own by its ``process`` id: locks are not inherited (fcntl(2)).
     """
     del process
-    path = Path(tempfile.gettempdir()) / f"kokubus-ports-{os.getuid()}"
+    path = Path("/tmp") / f"kokubus-ports-{os.getuid()}"  # noqa: S108 - as common as ports are
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
