@@ -123,13 +123,16 @@ class Work:
             settings.policy_horizon_hours * HOUR_MS,
         )
         self._behind = True
-        watch = watching.Watch(engine, settings.policy_expiry_hours * HOUR_MS)
-        send = partial(_send, keyring, publisher)
-        rotation = Rotation(settings, engine, keyring, send, self.delivery.again)
         self._follow = Step("follow", self.delivery.follow, 0)
         self._settle = Step("deliveries", self._settled, 1_000)
         self._bookings = Step("bookings", self._repair_bookings, 30_000)
-        self.steps = (
+        self.steps = self._steps(partial(_send, keyring, publisher))
+
+    def _steps(self, send: Callable[[str, Downlink, Instant], None]) -> tuple[Step, ...]:
+        engine, settings = self._engine, self._settings
+        watch = watching.Watch(engine, settings.policy_expiry_hours * HOUR_MS)
+        rotation = Rotation(settings, engine, self._keyring, send, self.delivery.again)
+        return (
             Step("keep_up", self.delivery.keep_up, 0),
             Step("repair", self.delivery.repair, 5_000),
             self._settle,
