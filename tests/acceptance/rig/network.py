@@ -26,6 +26,8 @@ from kokubus.site import read_site
 from kokubus_cli.ports import free_port
 from kokubus_hub import database, enrolment, models
 from kokubus_hub.ca import Authority
+from kokubus_hub.changes import COUNTING
+from kokubus_hub.delivery import WISH
 from kokubus_hub.keys import Keyring
 from kokubus_hub.settings import Settings
 from kokubus_hub.sites.apply import apply
@@ -141,10 +143,14 @@ class Network:
         row = self.village.rows(models.Device, slug=device)[0]
         issued = self.village.rows(models.Policy, device_id=row.id)
         stored = self.agents[device].data / "policy-age.json"
-        last_change = self.village.rows(models.Change)[-1].id
-        if not issued or issued[-1].change_id < last_change or not stored.exists():
+        if not issued or issued[-1].change_id < self._last_change() or not stored.exists():
             return False
         return issued[-1].sha256 in stored.read_text("utf-8")
+
+    def _last_change(self) -> int:
+        """The last that policies follow: the worker's own learning and a door's wish are none."""
+        rows = self.village.rows(models.Change)
+        return max(row.id for row in rows if not row.what.startswith((COUNTING, WISH)))
 
     def web(self) -> str:
         """Start the hub's pages and API; their address."""
