@@ -214,7 +214,9 @@ class Agent:
             case AccessDecided():
                 if message.recorded:
                     self._hands.spool.receipt(message.epoch, [(message.seq, message.seq)])
-                if not self._outlived(down):
+                if self._outlived(down):  # every answer, where one of the two clocks is wrong
+                    log.info("answer_expired", late_ms=self._now().at - down.expires_at)
+                else:
                     self._happened(Answered(message))
             case Receipt():
                 self._hands.spool.receipt(message.epoch, message.ranges, message.rejected)
@@ -225,6 +227,8 @@ class Agent:
             case SiteGiven():
                 if self._now().trusted and not self._outlived(down):
                     self._hands.site.take(message)
+                else:
+                    log.info("site_not_taken", why="its expiry is past, or the time is not known")
             case TimeTold():
                 self._hands.minding.time_told(message.nonce, down.at)
             case _:

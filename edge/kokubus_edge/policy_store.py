@@ -87,6 +87,7 @@ class PolicyStore:
         except UNREADABLE as error:
             self._refuse_file(error)
         self._guarded(self._remember)  # or the next of many quick boots would not add up
+        self._say_in_force()
         return self.policy
 
     def take(self, down: Down) -> None:
@@ -156,6 +157,7 @@ class PolicyStore:
         )
         self._stored = False
         self._tell(PolicyChanged(self._held.policy))
+        self._say_in_force(message.kind)
         self._remember()
 
     def _stand_by(self, held: Held, issued_at: Instant, expires_at: Instant) -> None:
@@ -185,6 +187,14 @@ class PolicyStore:
     def _say_stored(self) -> None:
         if self._held and self._stored:
             self._tell(PolicyStored(self._held.number, self._held.sha256))
+
+    def _say_in_force(self, through: str = "file") -> None:
+        """The line that answers "has the door this right?"; nobody's badge is in it."""
+        if self._held:
+            number, rights = self._held.number, len(self._held.policy.content.rights)
+            log.info(
+                "policy_in_force", epoch=number.epoch, n=number.n, rights=rights, through=through
+            )
 
     def _refuse_file(self, error: Exception) -> None:
         log.error("policy_damaged", error=str(error)[:300])

@@ -111,7 +111,9 @@ def test_the_right_door_opens(rig: Rig) -> None:
 
 def test_an_answer_past_its_expiry_is_a_receipt_and_opens_nothing(rig: Rig) -> None:
     rig.tap()
-    assert rig.answer(expires_in=0) == []
+    with structlog.testing.capture_logs() as logs:
+        assert rig.answer(expires_in=0) == []
+    assert [(line["event"], line["late_ms"]) for line in logs] == [("answer_expired", 0)]
     assert (len(rig.spool.receipts), rig.wires.deeds(Unlock)) == (1, [])
     (enforced,) = rig(Ticked(), after=400)
     assert enforced.by == By.EDGE

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tests.edge.policy_bench import LIFE_MS, NEW, OLD, Door, stored
 
 from kokubus.downlinks import PolicyRenewed, PolicySnapshot
@@ -34,6 +35,24 @@ def test_a_snapshot_is_used_stored_and_still_there_after_a_restart(door: Door) -
     assert policy is not None
     assert (policy.number, policy.max_age_ms) == (PolicyNumber(1, 3), LIFE_MS)
     assert policy.content.badges["abc"].member == "m-1"
+
+
+def test_each_policy_is_one_line_of_the_log_and_names_no_badge(door: Door) -> None:
+    rights = {"b1": {"member": "m-1", "rooms": ["hall"]}}
+    with structlog.testing.capture_logs() as logs:
+        door.snapshot(1, NEW)
+        door.snapshot(1, NEW)  # the one it has
+        door.delta(1, 2, NEW, NEW | {"rights": rights})
+        door.renewed(2, NEW | {"rights": rights})
+        door.snapshot(3, {"doors": 7})
+        door.restart()
+    lines = [line for line in logs if line["event"] == "policy_in_force"]
+    assert [(one["epoch"], one["n"], one["rights"], one["through"]) for one in lines] == [
+        (1, 1, 0, "policy"),
+        (1, 2, 1, "policy_delta"),
+        (1, 2, 1, "file"),
+    ]
+    assert "abc" not in str(lines)
 
 
 def test_a_delta_builds_on_what_is_there(door: Door) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from tests.edge.agent_parts import ADA, FRONT, Rig, policy
 from tests.edge.policy_bench import AtOnce
 from tests.edge.simulated_device import SITE
@@ -201,7 +202,9 @@ def test_the_agent_ends_once_nobody_is_at_its_doors() -> None:
 def test_the_loop_hands_it_on_unless_it_is_old_or_time_is_unknown() -> None:
     rig = Rig()
     given = SiteGiven(number=NUMBER, text=SITE)
-    rig.hear(given, expires_in=-1)
+    with structlog.testing.capture_logs() as logs:
+        rig.hear(given, expires_in=-1)
     assert rig.site.taken == []
+    assert [line["event"] for line in logs] == ["site_not_taken"]
     rig.hear(given)
     assert rig.site.taken == [(given,)]
