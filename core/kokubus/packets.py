@@ -12,7 +12,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PUBLISH, PUBACK = 0x30, 0x40
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a packet: twice what a message may be. Who begins a larger one is not waited for."""
 _TYPE, _QOS = 0xF0, 0x06
+_REFUSED = 0x80
 _LONGEST = 268_435_455
 
 
@@ -78,19 +81,28 @@ def deliveries(buffer: bytes | bytearray, at: int, most: int) -> tuple[list[Deli
     return found, at
 
 
-def acknowledgements(buffer: bytes | bytearray, at: int) -> tuple[list[int], int]:
-    """(what the whole PUBACK packets from ``at`` on acknowledge, where the next packet begins).
+class Acknowledged(NamedTuple):
+    """Messages the broker has done with, by ``mids``, and why it ``refused`` some of them.
 
-    A reason code is not told: refused or taken, it is no longer under way.
+    Refused or taken, a message is no longer under way. Codes: MQTT 5, 3.4.2.1.
     """
-    found: list[int] = []
+
+    mids: list[int]
+    refused: list[int]
+
+
+def acknowledgements(buffer: bytes | bytearray, at: int) -> tuple[Acknowledged, int]:
+    """(what the whole PUBACK packets from ``at`` on say, where the next packet begins)."""
+    found = Acknowledged([], [])
     while at < len(buffer) and buffer[at] & _TYPE == PUBACK:
         span = measured(buffer, at + 1)
         if span is None or span[1] > len(buffer):
             break
         if span[1] < span[0] + 2:
             raise PacketError("the broker acknowledged no message")
-        found.append(int.from_bytes(buffer[span[0] : span[0] + 2], "big"))
+        found.mids.append(int.from_bytes(buffer[span[0] : span[0] + 2], "big"))
+        if span[1] > span[0] + 2 and (code := buffer[span[0] + 2]) >= _REFUSED:
+            found.refused.append(code)
         at = span[1]
     return found, at
 
@@ -120,18 +132,20 @@ class ReadAhead:
         self._at = 0
 
     def keep(self, piece: bytes) -> None:
-        """More has come."""
+        """More has come; PacketError if what is not used by then is more than a packet may be."""
         del self._bytes[: self._at]
         self._at = 0
         self._bytes += piece
+        if len(self._bytes) > LARGEST:
+            raise PacketError(f"the broker began a packet of more than {LARGEST} bytes")
 
     def messages(self, most: int) -> list[Delivered]:
         """At most ``most`` of the whole messages before anything else."""
         found, self._at = deliveries(self._bytes, self._at, most)
         return found
 
-    def acknowledged(self) -> list[int]:
-        """What the whole PUBACK packets before anything else acknowledge."""
+    def acknowledged(self) -> Acknowledged:
+        """What the whole PUBACK packets before anything else say."""
         found, self._at = acknowledgements(self._bytes, self._at)
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
@@ -19,6 +19,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from kokubus.downlinks import PolicySnapshot
 from kokubus.messages import Instant
+from kokubus.packets import Acknowledged
 from kokubus.wire import DOWNLINKS, down_topic
 from kokubus_edge.link_backoff import Backoff
 from kokubus_edge.link_client import DoorClient
@@ -182,6 +183,7 @@ class Link:
     def _make_client(self) -> DoorClient:
         client = make_client(self._broker, self._now())
         client.on_connect = partial(self._connected, client)
+        client.on_subscribe = _subscribed
         client.heard = self._heard
         client.acked = self._acked
         return client
@@ -207,9 +209,12 @@ class Link:
         log.info("link_up", resumed=flags.session_present)
         self._tell(LinkUp(flags.session_present))
 
-    def _acked(self, mids: Sequence[int]) -> None:
+    def _acked(self, acknowledged: Acknowledged) -> None:
+        if acknowledged.refused:  # such as 0x87: its rules do not let this device say that
+            codes = sorted({hex(code) for code in acknowledged.refused})
+            log.warning("broker_refused", messages=len(acknowledged.refused), codes=codes)
         if self._line is not None:
-            self._line.acked(mids)
+            self._line.acked(acknowledged.mids)
 
     def _topics(self) -> list[str]:
         kinds = (kind for kind in DOWNLINKS if kind != PolicySnapshot.kind)
@@ -227,3 +232,15 @@ class Link:
             self._receive(topic, payload)
         except Exception:  # unacknowledged it would come again at every reconnection
             log.exception("downlink_failed", topic=topic)
+
+
+def _subscribed(
+    _client: mqtt.Client,
+    _userdata: Any,
+    _mid: int,
+    reasons: list[ReasonCode],
+    _properties: Properties | None,
+) -> None:
+    """A door that hears nothing decides everything by itself; somebody has to be told why."""
+    if refused := sorted({str(reason) for reason in reasons if reason.is_failure}):
+        log.error("subscription_refused", why=refused)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import MQTTErrorCode
 
-from kokubus.packets import ReadAhead, puback
+from kokubus.packets import Acknowledged, ReadAhead, puback
 
 _PIECE = 65_536
+_BACKLOG_PIECE = 16_384
 _MOST = 256
 _NOTHING = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _GOING_ON = MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -93,24 +95,30 @@ class BufferedSocket:
 class DoorClient(mqtt.Client):
     """A paho client that its owner turns; ``heard`` and ``acked`` are called from `turn`.
 
-    ``heard(topic, payload)`` gets each message, ``acked(mids)`` what the broker acknowledged.
+    ``heard(topic, payload)`` gets each message, ``acked`` what the broker acknowledged. What
+    happens now goes before a backlog, of which no more than a piece is given to the network at
+    a time: order matters to neither (the hub takes facts by their numbers and times).
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.heard: Callable[[str, bytes], None] = lambda _topic, _payload: None
-        self.acked: Callable[[Sequence[int]], None] = lambda _mids: None
+        self.acked: Callable[[Acknowledged], None] = lambda _acknowledged: None
         self._said: list[bytes] = []
+        self._backlog: deque[bytes] = deque()
         self._woken = False
         self._saying = Lock()
         self._bell, self._ring = socket.socketpair()
         # Without it paho would write from whichever thread has something to say.
         self.on_socket_register_write = lambda *_: self.wake()
 
-    def say(self, packet: bytes) -> None:
-        """Have a whole packet of `kokubus.packets` sent; from any thread, never waits."""
+    def say(self, packet: bytes, *, bulk: bool = False) -> None:
+        """Have a whole packet of `kokubus.packets` sent; from any thread, never waits.
+
+        ``bulk`` is a backlog: it leaves when nothing else waits.
+        """
         with self._saying:
-            self._said.append(packet)
+            (self._backlog if bulk else self._said).append(packet)
         self.wake()
 
     def wake(self) -> None:
@@ -127,7 +135,7 @@ class DoorClient(mqtt.Client):
             return MQTTErrorCode.MQTT_ERR_NO_CONN
         left = sock.pending
         reads: list[Any] = [sock, self._bell]
-        writes = [sock] if sock.waiting else []
+        writes = [sock] if sock.waiting or self._backlog else []
         ready, _, _ = select.select(reads, writes, [], 0 if left else timeout_s)
         result = self._read(sock) if left or sock in ready else _GOING_ON
         if result == _GOING_ON:
@@ -135,42 +143,63 @@ class DoorClient(mqtt.Client):
         return self.loop_misc() if result == _GOING_ON else result
 
     def release(self) -> None:
-        """Give back what wakes it; it is not turned any more."""
+        """Give back the socket and what wakes it; it is not turned any more."""
         with self._saying:
             self._woken = True
             self._bell.close()
             self._ring.close()
+        sock: Any = self.socket()
+        if sock is not None:
+            sock.close()
 
     def _read(self, sock: BufferedSocket) -> MQTTErrorCode:
-        """All that is there, in its order."""
-        while sock.fill():
-            while (any_more := self._messages(sock)) or sock.ahead.other():
-                if not any_more and (result := self.loop_read()) != _GOING_ON:
-                    return result
+        """A piece of what is there, in its order: between two of them we have our say."""
+        if not sock.fill():
+            return _GOING_ON
+        while (any_more := self._messages(sock)) or sock.ahead.other():
+            if not any_more and (result := self.loop_read()) != _GOING_ON:
+                return result
         return _GOING_ON
 
     def _messages(self, sock: BufferedSocket) -> bool:
         """Messages and acknowledgements up to something else; whether there were any."""
         acked, heard = sock.ahead.acknowledged(), sock.ahead.messages(_MOST)
-        if acked:
+        if acked.mids:
             self.acked(acked)
         for one in heard:
             self.heard(one.topic, one.payload)
             if one.mid:
                 sock.send(puback(one.mid))
-        return bool(acked or heard)
+        return bool(acked.mids or heard)
 
     def _write(self, sock: BufferedSocket) -> MQTTErrorCode:
         """What others said, what paho has to say, and what the network did not take before."""
+        sock.send(self._due())
+        result = self.loop_write() if self.want_write() else _GOING_ON
+        if self.socket() is None:  # that was the good-bye
+            return result
+        sock.flush()
+        if not sock.waiting:
+            sock.send(self._piece())
+            sock.flush()
+        return result
+
+    def _due(self) -> bytes:
+        """What was said since it was last asked for; the wait for it is over."""
         with self._saying:
             said, self._said = self._said, []
             if self._woken:
                 self._woken = False
                 self._bell.recv(1)
-        sock.send(b"".join(said))
-        result = self.loop_write() if self.want_write() else _GOING_ON
-        sock.flush()
-        return result
+        return b"".join(said)
+
+    def _piece(self) -> bytes:
+        """Some of the backlog, in whole packets."""
+        piece = bytearray()
+        with self._saying:
+            while self._backlog and len(piece) < _BACKLOG_PIECE:
+                piece += self._backlog.popleft()
+        return bytes(piece)
 
     def _create_socket(self) -> Any:
         return BufferedSocket(super()._create_socket())

@@ -28,6 +28,7 @@ KEEPALIVE_S = 20
 _SESSION_S = 3_600
 _CONNECT_S = 15.0
 _USER_TIMEOUT_MS = 40_000
+_UNSENT = 16_384
 _MIDS = range(0x8000, 0x10000)
 """paho numbers its subscriptions from 1 on, a connection anew: these are left to messages."""
 
@@ -71,7 +72,7 @@ class Line:
                 return False
             mid = next(mid for mid in self._mids if mid not in self._unacked)
             self._unacked.add(mid)
-        self.client.say(packets.publish(topic, payload, mid, retain=retain))
+        self.client.say(packets.publish(topic, payload, mid, retain=retain), bulk=bulk)
         return True
 
     def acked(self, mids: Iterable[int]) -> None:
@@ -109,9 +110,10 @@ def status(broker: Broker, now: Instant, *, online: bool) -> tuple[str, bytes]:
 
 
 def session() -> Properties:
-    """The broker keeps what the hub says through an hour of absence."""
+    """The broker keeps what the hub says through an hour of absence, and sends nothing endless."""
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
     properties.SessionExpiryInterval = _SESSION_S
+    properties.MaximumPacketSize = packets.LARGEST
     return properties
 
 
@@ -137,9 +139,13 @@ def cut(client: mqtt.Client) -> None:
 
 
 def _hasten(_client: mqtt.Client, _userdata: Any, sock: Any) -> None:
-    """Small packets leave at once (else 44 ms), and a dead peer is noticed while we send."""
+    """Small packets leave at once (else 44 ms), and a dead peer is noticed while we send.
+
+    The kernel takes no more than it can soon send: what it holds nothing can overtake.
+    """
     with _plain(sock) as plain:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
 
 

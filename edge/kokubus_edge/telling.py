@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from kokubus import wire
-from kokubus.messages import Fact, PolicyWanted, TimeWanted
+from kokubus.messages import DeviceAlarmed, Fact, PolicyWanted, TimeWanted
 from kokubus_edge.hands import Sender
 from kokubus_edge.spool import Spool
 
@@ -29,13 +29,18 @@ class Telling:
         """Number a fact, keep it, and send it if the network takes it now."""
         stamp = self._spool.stamp()
         payload = wire.encode_up(fact, stamp)
-        self._spool.keep(fact, stamp, payload, sent=self._sent(fact.kind, payload))
+        sent = not self._waits(fact) and self._sent(fact.kind, payload)
+        self._spool.keep(fact, stamp, payload, sent=sent)
         if self._overhear is not None:
             self._overhear(fact)
 
     def ask(self, question: PolicyWanted | TimeWanted) -> None:
         """Ask the hub, if it can be reached; nobody waits for the answer."""
         self._link.send(wire.up_topic(self._device, question.kind), wire.encode_up(question))
+
+    def _waits(self, fact: Fact) -> bool:
+        """Whether it is not to overtake the backlog: an alarm's end must not come before it."""
+        return isinstance(fact, DeviceAlarmed) and not fact.active and self._spool.pending > 0
 
     def _sent(self, kind: str, payload: bytes) -> bool:
         """Whether the network has taken it; a fact that it fails on is kept like any other."""

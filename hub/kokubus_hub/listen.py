@@ -135,6 +135,7 @@ class Listener:
             client.tls_set_context(context)
         client.on_socket_open = no_delay
         client.on_connect = self._subscribe
+        client.on_subscribe = self._subscribed
         return client
 
     def _connected(self) -> bool:
@@ -151,7 +152,13 @@ class Listener:
             log.error("broker_refused", code=str(code))
             return
         client.subscribe(self._subscription, qos=1)
-        log.info("listening", topic=self._subscription)
+
+    def _subscribed(self, _client: Client, _data: Any, _mid: int, codes: Any, _props: Any) -> None:
+        """Who may not subscribe hears nothing: every door then decides alone."""
+        if refused := sorted({str(code) for code in codes if code.is_failure}):
+            log.error("subscription_refused", topic=self._subscription, why=refused)
+        else:
+            log.info("listening", topic=self._subscription)
 
     def _serve(self) -> None:
         """One connection's life."""

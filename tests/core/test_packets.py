@@ -65,6 +65,15 @@ def test_what_is_no_mqtt_ends_the_connection(stream: bytes) -> None:
         packets.deliveries(stream, 0, 1)
 
 
+def test_acknowledgements_say_what_was_refused() -> None:
+    stream = packets.puback(7) + b"\x40\x03\0\x08\x10" + b"\x40\x04\0\x09\x87\0" + b"\x40\x02\0"
+    found, at = packets.acknowledgements(stream, 0)
+    assert found == ([7, 8, 9], [0x87])
+    assert stream[at:] == b"\x40\x02\0"
+    with pytest.raises(PacketError):
+        packets.acknowledgements(b"\x40\x01\0", 0)
+
+
 def test_what_is_no_message_is_left_to_paho() -> None:
     stream = packets.publish("a", b"1") + b"\xd0\x00" + packets.publish("b", b"2")
     found, at = packets.deliveries(stream, 0, 9)

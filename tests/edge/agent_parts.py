@@ -79,6 +79,7 @@ class Spool:
     commands: list[tuple[str, int]] = field(default_factory=list)
     links: list[bool] = field(default_factory=list)
     watched: int = 0
+    pending: int = 0
     broken: bool = False
     seq: int = 0
 

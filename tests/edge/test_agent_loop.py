@@ -57,6 +57,16 @@ def test_troubles_readers_and_readings_become_facts(rig: Rig) -> None:
     assert read.readings == (reading,)
 
 
+@pytest.mark.parametrize("pending", [0, 3])
+def test_the_end_of_an_alarm_does_not_overtake_its_begin(rig: Rig, pending: int) -> None:
+    """In a backlog the hub would hear the end first, and let the alarm stand for good."""
+    rig.spool.pending = pending
+    rig(ReaderTrouble(FRONT, "mfrc522 in", Health(ok=False, problem="no answer")))
+    rig(ReaderTrouble(FRONT, "mfrc522 in", Health(ok=True)))
+    assert [sent for _, _, sent in rig.spool.kept[-2:]] == [True, pending == 0]
+    assert len(rig.link.sent) == len(rig.spool.kept) - (pending > 0)
+
+
 def test_a_door_reacts_to_its_own_leaf_and_button(rig: Rig) -> None:
     assert kinds(rig(ContactClosed(FRONT))) == ["contact_changed"]
     assert kinds(rig(ContactOpened(FRONT))) == ["contact_changed", "door_forced"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,11 +47,11 @@ def connected() -> Iterator[Line]:
     client._state = 2  # connected
     line = Line(client, theirs)
     client.heard = lambda *one: line.heard.append(one)
-    client.acked = line.acked.extend
+    client.acked = lambda one: line.acked.extend(one.mids)
     client._handle_pingresp = line.ponged
     with ours, theirs:
         yield line
-    client.release()
+        client.release()
 
 
 said = st.one_of(
@@ -95,6 +97,75 @@ def test_what_the_network_does_not_take_waits_and_keeps_its_order() -> None:
             taken += line.broker.recv(100_000)
             line.client.turn(0)
         assert taken == b"".join(said)
+
+
+def test_what_happens_now_overtakes_the_backlog_that_waits_here() -> None:
+    """Whole packets all the same: what the network has begun to take is finished first."""
+    backlog = [packets.publish("t", bytes([n]) * 4_000, n + 1) for n in range(200)]
+    live = packets.publish("t", b"somebody at the door", 999)
+    with connected() as line:
+        for packet in backlog[:-1]:
+            line.client.say(packet, bulk=True)
+        while not line.client.socket().waiting:  # type: ignore[union-attr]  # a BufferedSocket
+            line.client.turn(0)
+        line.client.say(backlog[-1], bulk=True)
+        line.client.say(live)
+        taken = b""
+        while len(taken) < sum(map(len, [*backlog, live])):
+            line.client.turn(0)
+            taken += line.broker.recv(100_000)
+        found, _ = packets.deliveries(taken, 0, 1_000)
+        mids = [one.mid for one in found]
+        assert sorted(mids) == [*range(1, 201), 999]
+        assert [mid for mid in mids if mid != 999] == list(range(1, 201))
+        assert mids.index(999) < 150
+
+
+def test_a_broker_that_never_stops_talking_is_answered_all_the_same() -> None:
+    with connected() as line:
+
+        def heard(topic: str, payload: bytes) -> None:
+            line.heard.append((topic, payload))
+            if len(line.heard) < 100:
+                line.broker.send(packets.publish("t", b"and again", 7))
+
+        line.client.heard = heard
+        line.client.say(packets.publish("t", b"somebody at the door"))
+        line.broker.send(packets.publish("t", b"hello", 7))
+        line.client.turn(0)
+        assert len(line.heard) < 100
+        assert b"somebody at the door" in line.broker.recv(1_000)
+
+
+def test_a_packet_without_end_ends_the_connection() -> None:
+    """256 MB is what a length may say: the memory of a whole device."""
+    with connected() as line:
+        line.broker.send(b"\x30\xff\xff\xff\x7f" + b"\0\1t\0")
+        for _ in range(packets.LARGEST // 60_000):
+            line.broker.send(bytes(60_000))
+            assert line.client.turn(0) == OK
+        line.broker.send(bytes(60_000))
+        with pytest.raises(packets.PacketError, match="more than 16777216 bytes"):
+            line.client.turn(0)
+
+
+def files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_who_is_released_gives_back_every_file() -> None:
+    """Without waiting for the collector: a door in bad reception connects every minute."""
+    before = files()
+    gc.disable()
+    try:
+        with connected() as line:
+            line.broker.close()
+            with pytest.raises(OSError, match="closed the connection"):
+                line.client.turn(0)
+            line.client.release()
+            assert files() == before
+    finally:
+        gc.enable()
 
 
 def test_a_connection_that_ends_is_an_error() -> None:
