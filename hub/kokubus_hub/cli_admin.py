@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from kokubus.messages import Instant
 from kokubus_hub import cli_devices, database, enrolment, restored
 from kokubus_hub.devices import codes
+from kokubus_hub.devices.site_states import Reception, SiteState, states
 from kokubus_hub.models import Device, Operator
 from kokubus_hub.people import service as people
 from kokubus_hub.people.service import PeopleError
@@ -23,6 +24,15 @@ Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public n
 
 DEEDS = ("add", "code", "revoke", "list", *cli_devices.TEXTS)
 """What can be done with a device; `kokubus hub device NAME code` says it as people do."""
+
+
+_FILE_STATES = {
+    Reception.CURRENT: "up to date",
+    Reception.TAKES_IT: "a newer one is under way",
+    Reception.OFFLINE: "a newer one waits for it",
+    Reception.AHEAD: "later than the hub's; apply the sites again",
+    Reception.NOT_NAMED: "its site's file does not name it",
+}
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -198,9 +208,18 @@ def _cut(settings: Settings, device: str) -> None:
 
 def _device_list(_given: argparse.Namespace, settings: Settings, _now: Instant) -> int:
     with opened(settings) as engine, database.session_reading(engine) as session:
+        known = {one.device: one for one in states(session.connection())}
         for device in session.scalars(select(Device).order_by(Device.slug)):
-            print(f"{device.slug}\t{_state(device)}")
+            print(f"{device.slug}\t{_state(device)}\t{_site_file(known[device.slug])}")
     return 0
+
+
+def _site_file(state: SiteState) -> str:
+    """By which file of its site it runs, and whether that is the newest."""
+    if state.number is None:
+        return "site file: has not said"
+    name = f"site file {state.number}" if state.number else "site file written by hand"
+    return f"{name}: {_FILE_STATES.get(state.reception, 'is not compared')}"
 
 
 def _state(device: Device) -> str:

@@ -13,12 +13,23 @@ from kokubus.messages import Instant
 from kokubus.site import Site
 from kokubus_hub import database
 from kokubus_hub.cli_admin import Commands, opened
+from kokubus_hub.devices.site_states import Reception, SiteState, states
 from kokubus_hub.settings import Settings
 from kokubus_hub.sites.apply import Applied, apply, read_sites
 from kokubus_hub.sites.sign import printed, sign_of
 
 _SIGN = "make the sheet for a site's doors: what the lights mean, phone and QR code"
 _TEXT = "put the sites of a folder (*.toml) into the database"
+_TAKES = {
+    Reception.TAKES_IT: "takes it by itself, once nobody is at its doors",
+    Reception.OFFLINE: "is offline: takes it by itself when it is back",
+    Reception.UNHEARD: "has not connected yet: takes it by itself when it does",
+    Reception.CURRENT: "is not concerned: nothing of its own has changed",
+    Reception.NOT_ENROLLED: "is not enrolled: gets it when it is (kokubus hub device NAME code)",
+    Reception.OLDER_RELEASE: "runs a release that takes none: update it, or copy the file to it",
+    Reception.NOT_NAMED: "is named in it no more: it goes on with the file it has",
+}
+"""Devices that were revoked have nothing to do with it."""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -44,9 +55,21 @@ def _apply(given: argparse.Namespace, settings: Settings, now: Instant) -> int:
             print("nothing was changed")
             return 1
         with database.writing(engine) as connection:
-            apply(connection, sites, now)
-    print(f"applied: {', '.join(planned.sites)}")
+            done = apply(connection, sites, now)
+            known = states(connection)
+    print(f"applied: {', '.join(done.sites)}")
+    for site in done.files:
+        _print_who_takes(site, known)
     return 0
+
+
+def _print_who_takes(site: str, known: Sequence[SiteState]) -> None:
+    """What becomes of a site's changed file, a line a device that has something to do with it."""
+    there = [one for one in known if one.site == site and one.reception in _TAKES]
+    if there:
+        print(f"the file of {site} has changed; of its devices")
+    for one in there:
+        print(f"  {one.device} {_TAKES[one.reception]}")
 
 
 def _sign(given: argparse.Namespace, settings: Settings, _now: Instant) -> int:

@@ -203,13 +203,13 @@ def test_the_same_identity_may_be_asked_for_again(ready: Hub, tmp_path: Path) ->
 
 def test_a_stolen_device_is_revoked(ready: Hub, tmp_path: Path, cut: list[str]) -> None:
     ready("device", "add", "dorf-1", "--site", "dorf", "--out", str(tmp_path / "id"))
-    assert ready("device", "list") == "dorf-1\tnever heard of\n"
+    assert ready("device", "list") == "dorf-1\tnever heard of\tsite file: has not said\n"
     ready("device", "revoke", "dorf-1")
     assert cut == ["dorf-1"]
-    assert ready("device", "list") == "dorf-1\trevoked\n"
+    assert ready("device", "list") == "dorf-1\trevoked\tsite file: has not said\n"
     assert "no device 'dorf-2'" in ready.refused("device", "revoke", "dorf-2")
     ready("device", "add", "dorf-1", "--out", str(tmp_path / "new"))
-    assert ready("device", "list") == "dorf-1\tnever heard of\n"
+    assert ready("device", "list") == "dorf-1\tnever heard of\tsite file: has not said\n"
 
 
 @pytest.mark.parametrize(

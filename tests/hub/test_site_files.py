@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, update
+import structlog
+from sqlalchemy import Engine, insert, select, update
 from tests.hub.migrated import migrated
 from tests.hub.web_world import MINUTE_MS, NOW, SITES
 
@@ -111,6 +112,40 @@ def test_what_could_not_be_sent_is_sent_at_the_next_turn(hub: Hub) -> None:
     assert hub.turn() == []
     hub.broken = False
     assert hub.turn() == [(DEVICE, number)]
+
+
+def other_device(hub: Hub, slug: str, site: int) -> None:
+    """Another device that is behind."""
+    row = {"slug": slug, "site_id": site, "online": True, "lookup_key": b"x", "status_at": NOW}
+    with database.writing(hub.engine) as connection:
+        connection.execute(
+            insert(table(models.Device)).values(row | {"site_number": 0, "site_sha256": "0" * 64})
+        )
+
+
+def test_a_device_that_the_file_no_longer_names_is_sent_none(hub: Hub) -> None:
+    """It would be one without a door: refused, and an alarm."""
+    hub.holds(TEXT)
+    other_device(hub, "ettmannsweiler-0", 1)
+    number = hub.apply(LONGER, NOW + 5)
+    assert hub.turn() == [(DEVICE, number)]
+
+
+def test_a_site_that_this_release_cannot_read_stops_no_other(hub: Hub) -> None:
+    hub.holds(TEXT)
+    number = hub.apply(LONGER, NOW + 5)
+    with database.writing(hub.engine) as connection:
+        row = {"slug": "alt", "name": "Alt", "kind": "building", "timezone": "Europe/Berlin"}
+        site = connection.execute(
+            insert(table(models.Site)).values(row | {"help_phone": "0"}).returning(models.Site.id)
+        ).scalar_one()
+        old = {"site_id": site, "text": "[site]\nid = 7", "number": NOW}
+        connection.execute(insert(table(models.SiteFile)).values(old))
+    other_device(hub, "a-first-by-name", site)
+    with structlog.testing.capture_logs() as logs:
+        assert hub.turn() == [(DEVICE, number)]
+        assert hub.turn(NOW + MINUTE_MS) == []
+    assert [log["event"] for log in logs].count("site_not_given") == 1
 
 
 @pytest.mark.parametrize(

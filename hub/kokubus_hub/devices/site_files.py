@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from kokubus.downlinks import SiteGiven
 from kokubus.errors import KokubusError
@@ -58,10 +58,21 @@ class SiteFiles:
         """Look who is behind; one that cannot be told now is at the next turn."""
         with reading(self._engine) as connection:
             behind = [row for row in connection.execute(_BEHIND) if self._due(row, now)]
-            parts = {row: files.part_for(connection, row.site_id, row.slug) for row in behind}
+            parts = {row: self._part(connection, row, now) for row in behind}
         for row, text in parts.items():
             if text is not None:
                 self._tell(row, text, now)
+
+    def _part(self, connection: Connection, row: Any, now: Instant) -> str | None:
+        """What the device lacks; one site that this release cannot read stops no other."""
+        try:
+            part = files.part_for(connection, row.site_id, row.slug)
+        except KokubusError as error:
+            log.warning("site_not_given", device=row.slug, error=str(error))
+            part = None
+        if part is None:
+            self._told[row.slug] = now, (row.number, row.status_at)
+        return part
 
     def _due(self, row: Any, now: Instant) -> bool:
         at, about = self._told.get(row.slug, (0, (0, 0)))

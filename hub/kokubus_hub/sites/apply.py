@@ -41,11 +41,13 @@ HOUR_MS = 60 * MINUTE_MS
 class Applied:
     """What `apply` did, a line each.
 
-    ``+`` new, ``~`` changed, ``-`` gone, ``=`` stays, ``!`` somebody has to see to it.
+    ``+`` new, ``~`` changed, ``-`` gone, ``=`` stays, ``!`` somebody has to see to it. Of the
+    ``sites`` touched, devices are given those ``files`` anew.
     """
 
     lines: tuple[str, ...]
     sites: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -86,15 +88,18 @@ def apply(connection: Connection, sites: Sequence[Site], now: Instant) -> Applie
     """
     lines: list[str] = []
     touched: list[str] = []
+    filed: list[str] = []
     for site in sites:
         work = _Work(connection)
         _apply_site(work, site, now)
         if work.lines:
             lines += work.lines
             touched.append(site.id)
+        if work.filed:
+            filed.append(site.id)
         if any(line[0] in "+~-" for line in work.lines):
             changes.record(connection, now, f"applied:{site.id}", work.ids["site", site.id])
-    return Applied(tuple(lines), tuple(touched))
+    return Applied(tuple(lines), tuple(touched), tuple(filed))
 
 
 def _apply_site(work: _Work, site: Site, now: Instant) -> None:
@@ -109,7 +114,8 @@ def _apply_site(work: _Work, site: Site, now: Instant) -> None:
         work.put("door", door.id, _door(door, site_id, work.ids))
     for sensor in site.sensors:
         work.put("sensor", sensor.id, _sensor(sensor, site_id, work.ids))
-    if files.keep(work.connection, site_id, site, now) and not work.lines:
+    work.filed = files.keep(work.connection, site_id, site, now)
+    if work.filed and not work.lines:
         work.lines.append(f"~ file of {site.id}: what only its devices need")
     work.lines += [*work.stranded, *_left_over(work, site_id)]
 
@@ -122,6 +128,7 @@ class _Work:
     ids: dict[tuple[str, str], int] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     stranded: list[str] = field(default_factory=list)
+    filed: bool = False
 
     def put(self, kind: str, slug: str, values: Values) -> int:
         """Insert or update a row by its slug; its id."""

@@ -32,13 +32,21 @@ def keep(connection: Connection, site_id: int, site: Site, now: Instant) -> bool
     return True
 
 
-def part_for(connection: Connection, site_id: int, device: str) -> str | None:
-    """The device's part of its site's TOML, numbered; None if the site was never applied."""
+def of_site(connection: Connection, site_id: int) -> Site | None:
+    """The site as its file says; None if it was never applied."""
     held = _held(connection, site_id)
-    if held is None:
+    return None if held is None else read_site(held.text, f"the file kept of site {site_id}")
+
+
+def part_for(connection: Connection, site_id: int, device: str) -> str | None:
+    """The device's part of its site's TOML, numbered.
+
+    None if the site was never applied, or its file does not name the device.
+    """
+    held, site = _held(connection, site_id), of_site(connection, site_id)
+    if held is None or site is None or device not in site.devices:
         return None
-    part = part_of(read_site(held.text, f"the site of {device}"), device)
-    return numbered(text_of(part), held.number)
+    return numbered(text_of(part_of(site, device)), held.number)
 
 
 def text_of(site: Site) -> str:
