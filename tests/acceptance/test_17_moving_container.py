@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.acceptance.rig.dated import at
 from tests.hub.web_world import SITES, Stage, World, staging, web_world
+from tests.loopback import asking
 
 from kokubus.site import Site, read_site
 from kokubus_hub import database, models, rules
@@ -42,7 +43,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def api(world: World, stage: Stage) -> Iterator[httpx.Client]:
     stage.enter(world)
     headers = {"Authorization": f"Bearer {world.token(world.operator())}"}
-    with httpx.Client(base_url=stage.address, headers=headers) as client:
+    with asking(stage.address, headers=headers) as client:
         yield client
 
 

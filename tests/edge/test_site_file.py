@@ -12,7 +12,7 @@ from tests.edge.policy_bench import AtOnce
 from tests.edge.simulated_device import SITE
 
 from kokubus.downlinks import SiteGiven
-from kokubus.happenings import ContactClosed, ContactOpened
+from kokubus.happenings import ContactClosed, ContactOpened, Ticked
 from kokubus.messages import SiteHeld
 from kokubus.site import read_site
 from kokubus.site.given import fingerprint, number_of, numbered
@@ -191,11 +191,11 @@ def test_the_agent_ends_once_nobody_is_at_its_doors() -> None:
     rig.answer()
     rig.inbox = rig.agent._inbox
     for _ in range(3):
-        rig(object(), after=1_000)
+        rig(Ticked(), after=1_000)
     assert rig.inbox.empty()
     rig(ContactClosed(FRONT))
     for _ in range(30):
-        rig(object(), after=1_000)
+        rig(Ticked(), after=1_000)
     assert isinstance(rig.inbox.get_nowait(), Stop)
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from tests.hub import one_dialect
 from tests.hub.web_world import Stage, World, staging, web_world
+from tests.loopback import asking
 
+from kokubus_hub import database
 from kokubus_hub.people import service
 
 
@@ -22,6 +25,13 @@ def real_hasher() -> Iterator[PasswordHasher]:
         here.setattr(service, "_HASHER", quick)
         here.setattr(service, "_NOBODY", quick.hash("nobody"))
         yield real
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(database, "create_engine", one_dialect.create_engine)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +50,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def anybody(world: World, stage: Stage) -> Iterator[httpx.Client]:
     """A client without any right."""
     stage.enter(world)
-    with httpx.Client(base_url=stage.address) as client:
+    with asking(stage.address) as client:
         yield client
 
 

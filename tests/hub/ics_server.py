@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+
+from tests.loopback import answering
 
 
 @dataclass
@@ -60,13 +61,10 @@ def serving() -> Iterator[Says]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        says.port = server.server_port
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    says.port = server.server_port
+    with answering(server):
         try:
             yield says
         finally:
             says.endless = False
-            server.shutdown()
-            thread.join()

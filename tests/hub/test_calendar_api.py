@@ -12,6 +12,7 @@ from tests.hub.ics_server import Says, serving
 from tests.hub.small_hub import rows
 from tests.hub.test_import_ics import calendar, event
 from tests.hub.web_world import HOUR_MS, NOW, World
+from tests.loopback import asking
 
 from kokubus_hub import database, models
 from kokubus_hub.calendars import hooks
@@ -124,7 +125,7 @@ class Platform:
     ) -> httpx.Response:
         signed = hooks.sign(self.secret, str(at), body) if signature is None else signature
         headers = {"X-Kokubus-Timestamp": str(at), "X-Kokubus-Signature": signed}
-        client = httpx.Client(base_url=self.api.base_url)  # without any token
+        client = asking(self.api.base_url)  # without any token
         with client:
             return client.post("/api/v1/hooks/anny", content=body, headers=headers)
 
@@ -225,7 +226,7 @@ def test_bookings_are_published_as_calendars(world: World, api: httpx.Client) ->
     api.post("/api/v1/bookings", json=day)
 
     def read(path: str) -> list[Any]:
-        with httpx.Client(base_url=api.base_url) as anybody:
+        with asking(api.base_url) as anybody:
             answer = anybody.get(path)
         assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
         return list(icalendar.Calendar.from_ical(answer.content).walk("VEVENT"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.loopback import answering
 
 from kokubus_hub.boards import alerts, shipped
 from kokubus_hub.boards.panels import LANGUAGES, build
@@ -165,14 +165,8 @@ def grafana() -> Iterator[tuple[Grafana, str]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(server):
         yield found, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def boards_of(server: Grafana) -> list[tuple[str, int]]:

@@ -23,6 +23,7 @@ from tests.hub.intake_world import (
     world,
 )
 from tests.hub.web_world import Stage, staging
+from tests.loopback import asking
 
 from kokubus.messages import By, Enforced
 from kokubus_hub import cli, database, models
@@ -58,7 +59,7 @@ def api(hub: World, stage: Stage, tmp_path: Path) -> Iterator[httpx.Client]:
         operator = people.add_operator(session, "Olga Probe", "olga@example.org", NOW)
         token = people.make_token(session, operator.id, "test", NOW)
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=f"{stage.address}/api/v1", headers=headers) as client:
+    with asking(f"{stage.address}/api/v1", headers=headers) as client:
         yield client
 
 

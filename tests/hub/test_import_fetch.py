@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from tests.loopback import answering
 
 from kokubus_hub.imports import fetch
 from kokubus_hub.imports.problems import ImportFileError
@@ -33,16 +32,8 @@ class _Answer(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def served() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), _Answer) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+def served() -> AbstractContextManager[str]:
+    return answering(HTTPServer(("127.0.0.1", 0), _Answer))
 
 
 def test_a_calendar_from_the_web_or_from_a_file(tmp_path: Path) -> None:

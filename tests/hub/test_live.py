@@ -12,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select
 from tests.hub.web_world import HOUR_MS, NOW, World, serving
+from tests.loopback import asking
 
 from kokubus_hub import database, models
 from kokubus_hub.counting import Crowd
@@ -308,7 +309,7 @@ def stream(
     params = {"lang": "en", "page_of": version(), "signed_in": token is not None} | query
     cookies = {COOKIE: token} if token else {}
     with (
-        httpx.Client(base_url=address, cookies=cookies, timeout=30) as client,
+        asking(address, cookies=cookies, timeout=30) as client,
         client.stream("GET", "/live", params=params) as answer,
     ):
         assert answer.headers["Content-Type"].startswith("text/event-stream")

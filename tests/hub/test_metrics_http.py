@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.hub import facts
 from tests.hub.policy_world import NOW, World, world
+from tests.loopback import answering
 
 from kokubus.errors import SettingsError
 from kokubus_hub.metrics import projector as metrics
@@ -56,14 +56,8 @@ def influx() -> Iterator[Influx]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found = Influx(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with answering(server):
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def settings(tmp_path: Path, url: str) -> Settings:

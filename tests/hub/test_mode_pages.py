@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from tests.hub.web_world import HOUR_MS, NOW, Stage, World
+from tests.loopback import asking
 
 from kokubus_hub import database
 from kokubus_hub.doors import modes
@@ -21,7 +22,7 @@ def browser(world: World, stage: Stage) -> Iterator[tuple[httpx.Client, str]]:
     """A signed-in browser and its forms' token."""
     stage.enter(world)
     started = world.session(world.operator())
-    with httpx.Client(base_url=stage.address, headers={"Accept-Language": "en"}) as client:
+    with asking(stage.address, headers={"Accept-Language": "en"}) as client:
         client.cookies.set(COOKIE, started.token)
         yield client, started.csrf
 
@@ -88,7 +89,7 @@ def test_a_mistake_keeps_what_was_typed(
 
 def test_nobody_else_may(world: World, browser: tuple[httpx.Client, str]) -> None:
     assert begin(browser, csrf="guessed").status_code == 403
-    client = httpx.Client(base_url=browser[0].base_url)
+    client = asking(browser[0].base_url)
     assert client.get("/modes").headers["Location"] == "/sign-in"
     assert (
         client.post("/modes", data={"kind": "lockdown", "where": "everywhere"}).status_code == 401

@@ -14,6 +14,7 @@ import pytest
 from tests.hub import busy_place as busy
 from tests.hub import web_world
 from tests.hub.policy_world import World, world
+from tests.loopback import asking
 
 from kokubus_hub import database, models
 from kokubus_hub.reports import pilot, release, statistics
@@ -52,7 +53,7 @@ def client(hub: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[htt
     settings = Settings(data_dir=tmp_path_factory.mktemp("web"), break_even_person_hours=100)
     web = web_world.World(hub.engine, hub.keyring, settings, now=LATER)
     bearer = {"Authorization": f"Bearer {web.token(web.operator())}"}
-    with web_world.serving(web) as address, httpx.Client(base_url=address, headers=bearer) as made:
+    with web_world.serving(web) as address, asking(address, headers=bearer) as made:
         yield made
 
 

@@ -15,6 +15,7 @@ from tests.hub.intake_world import world as small_world
 from tests.hub.web_world import staging
 from tests.integration.month import Month
 from tests.integration.pg_server import emptied, running
+from tests.loopback import asking
 
 from kokubus.messages import By
 from kokubus_hub import database, models
@@ -44,7 +45,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def served(hub: World, settings: Settings) -> Iterator[httpx.Client]:
     """The hub's API, on the story's own clock."""
     app = create_app(settings, hub.engine, hub.keyring, None, lambda: hub.now)
-    with staging() as stage, httpx.Client(base_url=stage.address) as client:
+    with staging() as stage, asking(stage.address) as client:
         stage.app = app
         yield client
 
