@@ -41,7 +41,7 @@ from kokubus_hub.certificates import (
     signed_by,
     spki,
 )
-from kokubus_hub.files import private_dir, read_secret, replace, write_secret
+from kokubus_hub.files import alone, private_dir, read_secret, replace, write_secret
 
 ISSUED_DAYS, DEVICE_DAYS = 5 * 365, 2 * 365
 
@@ -51,7 +51,11 @@ class AuthorityError(KokubusError):
 
 
 class Authority:
-    """A CA in a folder: ``ca.crt``, ``ca.key``, ``crl.pem`` and all it ``issued``."""
+    """A CA in a folder: ``ca.crt``, ``ca.key``, ``crl.pem`` and all it ``issued``.
+
+    Renewing and revoking wait for each other, in whatever process: what is renewed just then is
+    either refused or revoked with the rest, and no line of the list is lost.
+    """
 
     def __init__(
         self, folder: Path, certificate: x509.Certificate, key: EllipticCurvePrivateKey
@@ -125,6 +129,10 @@ class Authority:
 
     def renew(self, name: str, csr: str, now: Instant) -> bytes:
         """Another certificate for a key that has one which is not revoked; AuthorityError else."""
+        with alone(self.folder):
+            return self._renew(name, csr, now)
+
+    def _renew(self, name: str, csr: str, now: Instant) -> bytes:
         revoked = {entry.serial_number for entry in self._revoked()}
         held = [one for one in self._issued() if common_name(one) == name]
         keys = {spki(one) for one in held if one.serial_number not in revoked}
@@ -145,6 +153,10 @@ class Authority:
 
         AuthorityError if there were none. The broker must be told to read the list again.
         """
+        with alone(self.folder):
+            return self._revoke(name, now)
+
+    def _revoke(self, name: str, now: Instant) -> int:
         serials = [one.serial_number for one in self._issued() if common_name(one) == name]
         if not serials:
             raise AuthorityError(f"{name}: no certificate was issued to that name")

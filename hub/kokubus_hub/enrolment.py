@@ -21,7 +21,7 @@ from kokubus_hub import changes
 from kokubus_hub.ca import Authority
 from kokubus_hub.certificates import own_certificate
 from kokubus_hub.database import writing
-from kokubus_hub.files import private_dir, replace, write_secret
+from kokubus_hub.files import alone, private_dir, replace, write_secret
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import Device, Site, table
 from kokubus_hub.settings import Settings
@@ -165,8 +165,9 @@ def _refuse_full(folder: Path, *, again: bool) -> None:
 
 def withdraw(settings: Settings, authority: Authority, device: str, now: Instant) -> None:
     """Put all of a device's certificates on the broker's list."""
-    authority.revoke(device, now)
-    replace(settings.broker_tls / "crl.pem", authority.crl)
+    with alone(settings.broker_tls):  # else an older list could come to lie over a newer one
+        authority.revoke(device, now)
+        replace(settings.broker_tls / "crl.pem", authority.crl)
 
 
 def identity_of(device: str, keyring: Keyring, authority: Authority, key: bytes) -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kokubus.errors import KokubusError
@@ -40,7 +43,29 @@ def private_dir(path: Path) -> Path:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put new content in a file's place at once: a reader sees the old or the new."""
+    """Put new content in a file's place at once and durably: a reader sees the old or the new."""
     beside = path.with_name(path.name + ".new")
-    beside.write_bytes(content)
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     beside.replace(path)
+    with _opened(path.parent) as folder:
+        os.fsync(folder)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Until its end, whoever else asks for this folder waits, in whatever process."""
+    with _opened(folder) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.x509 import DNSName, IPAddress
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateSigningRequestBuilder, DNSName, IPAddress
 
 from kokubus_hub.ca import Authority, AuthorityError
-from kokubus_hub.certificates import Issued, own_certificate
+from kokubus_hub.certificates import Issued, named, own_certificate
 from kokubus_hub.files import FilesError
 
 NOW = int(datetime.now(UTC).timestamp() * 1000)  # OpenSSL judges certificates by the real clock
@@ -145,3 +151,52 @@ def test_an_error_says_what_is_damaged(tmp_path: Path, authority: Authority) -> 
         Authority.load(tmp_path / "ca")
     with pytest.raises(FilesError, match="kokubus hub init"):
         Authority.load(tmp_path / "nowhere")
+
+
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[], object]
+) -> list[Thread]:
+    """Somebody else does ``act`` in the middle of the next call of the authority's ``name``."""
+    real, threads = getattr(Authority, name), list[Thread]()
+
+    def called(self: Authority, *args: Any, **how: Any) -> Any:
+        if not threads:
+            threads.append(Thread(target=act))
+            threads[0].start()
+            threads[0].join(0.3)  # as far as it is let; it may have to wait for us
+        return real(self, *args, **how)
+
+    monkeypatch.setattr(Authority, name, called)
+    return threads
+
+
+def revoked(authority: Authority) -> set[int]:
+    return {one.serial_number for one in x509.load_pem_x509_crl(authority.crl)}
+
+
+def test_what_is_renewed_while_it_is_revoked_is_revoked(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has stolen the Pi is still connected when its thief's renewal is under way."""
+    key = generate_private_key(SECP256R1())
+    csr = CertificateSigningRequestBuilder().subject_name(named("door-1")).sign(key, SHA256())
+    text = csr.public_bytes(Encoding.PEM).decode()
+    authority.certify("door-1", text, NOW)
+    other = Authority.load(authority.folder)
+    threads = meanwhile(monkeypatch, "certify", lambda: other.revoke("door-1", NOW))
+    fresh = x509.load_pem_x509_certificate(authority.renew("door-1", text, NOW))
+    threads[0].join()
+    assert fresh.serial_number in revoked(authority)
+    with pytest.raises(AuthorityError, match="not its own"):
+        authority.renew("door-1", text, NOW)
+
+
+def test_two_who_are_revoked_at_once_are_both_on_the_list(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = [_certificate(authority.issue_device(name, NOW)) for name in ("door-1", "door-2")]
+    other = Authority.load(authority.folder)
+    threads = meanwhile(monkeypatch, "_write_crl", lambda: other.revoke("door-2", NOW))
+    authority.revoke("door-1", NOW)
+    threads[0].join()
+    assert revoked(authority) == {one.serial_number for one in issued}

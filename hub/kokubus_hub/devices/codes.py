@@ -140,8 +140,8 @@ def _device(
 def _refuse_unapplied(connection: Connection, held: Row[Any], device: str) -> None:
     if files.part_for(connection, held.site_id, device) is None:
         raise enrolment.EnrolmentError(
-            f"the hub holds no file of the site of {device}: `kokubus hub apply FOLDER` first, so "
-            "that the device can be given its doors"
+            f"the hub holds no file of its site that names {device}: `kokubus hub apply FOLDER` "
+            "first, so that the device can be given its doors"
         )
 
 

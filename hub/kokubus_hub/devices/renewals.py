@@ -53,6 +53,7 @@ class Renewals:
         self._settings = settings
         self._engine = engine
         self._send = send
+        self._unsent: dict[str, tuple[str, bytes]] = {}
 
     def turn(self, now: Instant) -> None:
         """Sign and send; what cannot be sent now is tried again at the next turn."""
@@ -66,14 +67,27 @@ class Renewals:
 
     def _answer(self, authority: Authority, row: Any, now: Instant) -> None:
         try:
-            pem = authority.renew(row.slug, row.argument, now)
+            pem = self._made(authority, row, now)
         except KokubusError as error:
             log.warning("certificate_refused", device=row.slug, error=str(error))
             self._settle(row.id, "refused", now)
             return
-        self._send(row.slug, CertificateIssued(certificate=pem.decode()), now)
+        try:
+            self._send(row.slug, CertificateIssued(certificate=pem.decode()), now)
+        except KokubusError as error:
+            log.warning("certificate_not_sent", device=row.slug, error=str(error))
+            return
+        del self._unsent[row.id]
         log.info("certificate_renewed", device=row.slug)
         self._settle(row.id, "done", now)
+
+    def _made(self, authority: Authority, row: Any, now: Instant) -> bytes:
+        """One certificate a wish, however often it has to be sent."""
+        asked, pem = self._unsent.get(row.id, ("", b""))
+        if asked != row.argument:
+            pem = authority.renew(row.slug, row.argument, now)
+            self._unsent[row.id] = row.argument, pem
+        return pem
 
     def _settle(self, order: str, outcome: str, now: Instant) -> None:
         done = update(_ORDER).where(_ORDER.c.id == order)
