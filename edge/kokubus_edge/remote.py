@@ -14,7 +14,8 @@ from kokubus_edge.log_lines import RECENT, masked
 from kokubus_edge.orders import Deed
 from kokubus_edge.settings import Settings
 
-LINES = 200
+LINES, LINES_MOST = 200, 2_000
+"""A report holds no more, and a small machine's memory is not for a whole journal."""
 RESTART_S = 1.0
 _JOURNAL = ("journalctl", "--unit=kokubus-edge", "--output=cat", "--no-pager")
 
@@ -40,7 +41,7 @@ def _doctor(
 
 def _logs(_order: str, argument: str) -> tuple[str, str]:
     """The journal's last lines, or where there is none those since the agent's start."""
-    count = int(argument) if argument.isdecimal() else LINES
+    count = min(int(argument) if argument.isdecimal() else LINES, LINES_MOST)
     lines = _journal(count) or RECENT.lines()
     return "done", masked("\n".join(lines[-count:]))
 

@@ -65,6 +65,8 @@ class SiteFile:
         held = file.read_text("utf-8")
         if given.number <= max(number_of(held), _refused(data).get("number", 0)):
             log.info("site_older", number=given.number, have=number_of(held))
+            if not self._restart:
+                self._started()  # a hub that gives it does not know by which file we run
             return
         try:
             fresh = with_site(self._settings, given.text)
@@ -108,7 +110,17 @@ class SiteFile:
 
 
 def begin(file: Path, data: Path) -> None:
-    """To be called before the settings are read: counts starts, and puts the old file back."""
+    """To be called before the settings are read: counts starts, and puts the old file back.
+
+    A card that refuses both is no reason for a door not to start.
+    """
+    try:
+        _begin(file, data)
+    except OSError as error:
+        log.warning("site_trial_not_kept", why=str(error))
+
+
+def _begin(file: Path, data: Path) -> None:
     trial = _json(data / _TRIAL)
     if not trial:
         return
@@ -116,11 +128,13 @@ def begin(file: Path, data: Path) -> None:
     if starts <= STARTS:
         _keep(data / _TRIAL, number=trial.get("number", 0), starts=starts)
         return
+    # while it was on trial the same may have come by a later number
+    number = max(trial.get("number", 0), _number(file))
     if _before(file).exists():
         write_atomically(file, _before(file).read_bytes(), mode=0o644)
-    _refuse(data, trial.get("number", 0), f"the agent did not run with it in {STARTS} starts")
+    _refuse(data, number, f"the agent did not run with it in {STARTS} starts")
     (data / _TRIAL).unlink()
-    log.warning("site_undone", number=trial.get("number", 0))
+    log.warning("site_undone", number=number)
 
 
 def _forget_trial(settings: Settings) -> None:
@@ -128,6 +142,14 @@ def _forget_trial(settings: Settings) -> None:
     if _json(trial).get("starts"):  # else it is for the next start
         trial.unlink()
         _before(settings.site_file).unlink(missing_ok=True)
+
+
+def _number(file: Path) -> int:
+    """A file that is gone or damaged is undone like any other."""
+    try:
+        return number_of(file.read_text("utf-8", errors="replace"))
+    except OSError:
+        return 0
 
 
 def _before(file: Path) -> Path:

@@ -98,7 +98,9 @@ def pending(
 ) -> str:
     """Carry out what was requested, from wherever a power cut left it; a sentence about it.
 
-    Never raises for what is wrong with a release: the result says it, to the hub as well.
+    Never raises for what is wrong with a release or a card: the result says it, to the hub as
+    well. OSError if not even that can be written; the request is gone all the same, or systemd
+    would begin again at once and for ever.
     """
     wanted = _read(data / REQUEST)
     if wanted is None:
@@ -107,12 +109,14 @@ def pending(
     try:
         said = _carry_out(data, releases, restart, wanted, patience_s, sleep)
         outcome = "done"
-    except KokubusError as error:
+    except (KokubusError, OSError) as error:
         said, outcome = str(error), "failed"
     log.info("update", version=wanted.version, outcome=outcome)
     told = {"order": wanted.order, "outcome": outcome, "report": said}
-    write_atomically(data / RESULT, json.dumps(told).encode())
-    (data / REQUEST).unlink(missing_ok=True)
+    try:
+        write_atomically(data / RESULT, json.dumps(told).encode())
+    finally:
+        (data / REQUEST).unlink(missing_ok=True)
     return said
 
 
@@ -130,7 +134,11 @@ def _carry_out(
         releases.install(wanted.version, wanted.sha256, wanted.wheels)
         (data / HEALTHY).unlink(missing_ok=True)
         releases.turn("current", wanted.version)
-        restart()
+        try:
+            restart()
+        except KokubusError:  # at its next start the agent would run what nobody watches over
+            releases.turn("current", releases.steady())
+            raise
     if _proved(data, wanted.version, patience_s, sleep):
         before = releases.steady()
         releases.turn("steady", wanted.version)

@@ -162,6 +162,47 @@ def test_what_comes_before_the_first_is_proved_goes_back_to_what_was(device: Dev
     assert device.held() == [(0, of(SITE))]
 
 
+def test_the_same_by_a_later_number_is_refused_with_it(device: Device) -> None:
+    """Else it would be tried, undone and given again for ever."""
+    device.give(OTHER)
+    device.start()
+    device.give(f"# somebody's comment\n{OTHER}", NUMBER + 1)
+    for _ in range(STARTS):
+        device.start()
+    assert device.held() == [(0, of(SITE))]
+    device.give(OTHER, NUMBER + 1)
+    assert not device.site.wants_restart
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe", None])
+def test_a_file_that_is_damaged_or_gone_is_undone_too(device: Device, damage: bytes | None) -> None:
+    device.give(OTHER)
+    device.file.unlink() if damage is None else device.file.write_bytes(damage)
+    for _ in range(STARTS):
+        site_file.begin(*site_and_data(device.config))
+    device.start()
+    assert device.held() == [(0, of(SITE))]
+
+
+def test_a_card_that_takes_nothing_keeps_no_agent_from_starting(device: Device) -> None:
+    device.give(OTHER)
+    (device.config.parent / "data" / ".site-trial.json.new").mkdir()
+    for _ in range(STARTS + 2):
+        device.start()
+        assert device.held() == [(NUMBER, of(OTHER))]
+
+
+def test_a_hub_that_gives_an_older_one_is_told_by_which_it_runs(device: Device) -> None:
+    """What it says at its start may have come to the hub out of its order, or be lost to it."""
+    device.give(SAME)
+    for number in (NUMBER, NUMBER - 1):
+        device.give(OTHER, number)
+        assert device.held() == [(NUMBER, of(SITE))]
+    device.give(OTHER, NUMBER + 1)
+    device.give(OTHER, NUMBER + 1)  # it waits for the next start
+    assert device.held() == []
+
+
 def test_a_power_cut_before_the_file_is_there_is_harmless(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
