@@ -26,6 +26,8 @@ from kokubus_hub.sites import files
 
 AGAIN_MS = 3_600_000
 """A device that was told and runs by another file all the same has refused it, or is busy."""
+SETTLED_MS = 3_000
+"""Who has just connected is about to say by which file it runs: that may be this one by now."""
 _FILE, _DEVICE = table(models.SiteFile), table(models.Device)
 _BEHIND = (
     select(
@@ -75,6 +77,8 @@ class SiteFiles:
         return part
 
     def _due(self, row: Any, now: Instant) -> bool:
+        if now - row.status_at < SETTLED_MS:
+            return False
         at, about = self._told.get(row.slug, (0, (0, 0)))
         return about != (row.number, row.status_at) or now - at >= AGAIN_MS
 
