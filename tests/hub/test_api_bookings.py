@@ -218,6 +218,29 @@ def test_bookings_are_paged(api: httpx.Client, world: World) -> None:
     assert rest["next"] is None
 
 
+def test_bookings_of_a_span_are_paged_as_they_begin(api: httpx.Client, world: World) -> None:
+    later = world.book(1, HALL, NOW + HOUR_MS, NOW + 2 * HOUR_MS)
+    first, same = (world.book(1, HALL, NOW, NOW + HOUR_MS) for _ in range(2))
+    long = world.book(1, HALL, NOW - 9 * DAY_MS, NOW + 1)
+    asked: dict[str, Any] = {"after": iso(NOW), "before": iso(NOW + DAY_MS), "limit": 1}
+    found = []
+    while (page := api.get("/api/v1/bookings", params=asked).json())["next"] is not None:
+        found += [one["id"] for one in page["items"]]
+        asked["next"] = page["next"]
+    assert found == [long, first, same, later]
+    assert page["items"] == []
+
+
+def test_a_page_of_another_list_is_refused(api: httpx.Client, world: World) -> None:
+    world.book(1, HALL, NOW, NOW + HOUR_MS)
+    of_span = api.get("/api/v1/bookings", params={"after": iso(NOW), "limit": 1}).json()["next"]
+    of_all = api.get("/api/v1/bookings", params={"limit": 1}).json()["next"]
+    for wrong in ({"next": of_span}, {"next": of_all, "after": iso(NOW)}, {"next": "x"}):
+        answer = api.get("/api/v1/bookings", params=wrong)
+        assert answer.status_code == 422
+        assert "next" in answer.text
+
+
 def test_bookings_of_an_import_under_way_are_not_shown(world: World, api: httpx.Client) -> None:
     world.book(1, HALL, NOW, NOW + HOUR_MS, status="staged:confirmed")
     assert api.get("/api/v1/bookings").json()["items"] == []

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
 from kokubus_hub import models, rules
+from kokubus_hub.bulk import among, listed
 from kokubus_hub.models import table
 
 State: TypeAlias = Literal["waiting", "on_the_door", "failed"]
@@ -24,7 +25,6 @@ PATIENCE_MS = 60_000
 """A connected door that has not confirmed for so long has failed to."""
 LATE_BUILD_MS = 5 * 60_000
 """Policies are made again every hour, and as much later at most."""
-_AT_ONCE = 5_000
 
 _DOOR, _DEVICE, _ROOM = table(models.Door), table(models.Device), table(models.Room)
 _SITE = table(models.Site)
@@ -59,6 +59,7 @@ _DOORS = (
     )
     .order_by(_DOOR.c.id)
 )
+_KEPT_OF = among(select(_KEPT).order_by(_KEPT.c.id), _KEPT.c.booking_id, "bookings")
 _OPEN = select(_KEPT).where(_KEPT.c.state != "on_the_door", _KEPT.c.due < bindparam("until"))
 _SETTLE = (
     update(_KEPT)
@@ -136,11 +137,9 @@ def read(
     """The doors as their devices reported last, and what is kept of these bookings."""
     doors = {row.id: row for row in connection.execute(_DOORS)}
     kept: dict[int, list[Row[Any]]] = {}
-    asked = list(bookings)
-    for first in range(0, len(asked), _AT_ONCE):
-        some = _KEPT.c.booking_id.in_(asked[first : first + _AT_ONCE])
-        for row in connection.execute(select(_KEPT).where(some).order_by(_KEPT.c.id)):
-            kept.setdefault(row.booking_id, []).append(row)
+    query = _KEPT_OF[connection.dialect.name]
+    for row in connection.execute(query, {"bookings": listed(bookings)}):
+        kept.setdefault(row.booking_id, []).append(row)
     return Doors(by_room(connection, doors.values()), doors, kept, horizon_ms, now)
 
 

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from sqlalchemy import Row
 
 from kokubus_hub.bookings.delivery import Delivery
-from kokubus_hub.bookings.wanted import Filter, Wanted
+from kokubus_hub.bookings.wanted import Filter, Mark, Wanted
 from kokubus_hub.people.guests import Person
 from kokubus_hub.people.schemas import Email, Language
 from kokubus_hub.times import Time, TimeIn, instant
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MARK = r"^(-?[0-9]{1,15}-)?[0-9]{1,16}$"
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 
 
@@ -94,7 +95,11 @@ class BookingOut(BaseModel):
 
 
 class BookingQuery(BaseModel):
-    """Which bookings: those that overlap ``after`` to ``before``."""
+    """Which bookings: those that overlap ``after`` to ``before``.
+
+    What is booked while pages are fetched neither hides a booking nor shows one twice; one that
+    is moved to another time meanwhile may be met at both times, or at neither.
+    """
 
     site: Slug | None = None
     room: Slug | None = None
@@ -103,24 +108,34 @@ class BookingQuery(BaseModel):
     uid: Annotated[str, StringConstraints(max_length=255)] | None = None
     after: TimeIn | None = None
     before: TimeIn | None = None
-    next: int = Field(default=0, ge=0, le=2**53, description="`next` of the page before")
+    next: Annotated[str, StringConstraints(pattern=MARK)] | None = Field(
+        default=None, description="`next` of the page before, with the same `after` and `before`"
+    )
     limit: int = Field(default=100, ge=1, le=500)
+
+    @model_validator(mode="after")
+    def _of_this_list(self) -> BookingQuery:
+        wanted = self.filter
+        if wanted.next is not None and (wanted.next.start is not None) != wanted.by_time:
+            raise ValueError("`next` is of another list: give `after` and `before` as it was made")
+        return self
 
     @property
     def filter(self) -> Filter:
         """The same, as the service wants it."""
-        times = {
+        fresh = {
             "after": instant(self.after) if self.after else None,
             "before": instant(self.before) if self.before else None,
+            "next": Mark.parse(self.next) if self.next else None,
         }
-        return Filter(**(self.model_dump() | times))
+        return Filter(**(self.model_dump() | fresh))
 
 
 class BookingPage(BaseModel):
-    """Bookings in the order they were made; ``next`` is the following page's ``next``."""
+    """Bookings in the order they were made; of a span of time, in the order they begin."""
 
     items: list[BookingOut]
-    next: int | None
+    next: str | None = Field(description="The following page's `next`; it is to be sent as it is")
 
 
 class PersonIn(BaseModel):

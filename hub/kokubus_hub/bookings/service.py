@@ -1,4 +1,4 @@
-"""Bookings: found, made, changed and cancelled.
+"""Bookings: made, changed and cancelled.
 
 Each change is recorded with the id that doors confirm, seats are claimed in its transaction,
 and every door on the way is owed it from then on.
@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from kokubus.messages import Instant
 from kokubus.rights import Window
 from kokubus_hub import changes, models
-from kokubus_hub.bookings import checks, claims, delivery, openings, spans
+from kokubus_hub.bookings import checks, claims, delivery, openings
 from kokubus_hub.bookings.claims import Ask, TakenError
-from kokubus_hub.bookings.wanted import Filter, Source, Wanted
+from kokubus_hub.bookings.wanted import Source, Wanted
+from kokubus_hub.bulk import among, listed
 from kokubus_hub.models import table
 from kokubus_hub.people import guests
 from kokubus_hub.people.guests import Person
@@ -53,6 +54,11 @@ BOOKINGS = (
     .outerjoin(_MEMBER, _MEMBER.c.id == _BOOKING.c.member_id)
     .where(_BOOKING.c.status.not_like("staged:%"))
 )
+_COMPANIONS = among(
+    select(_HOLDER.c.booking_id, _MEMBER.c.slug).join_from(_HOLDER, _MEMBER).order_by(_HOLDER.c.id),
+    _HOLDER.c.booking_id,
+    "bookings",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +72,6 @@ class _Place:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def find(connection: Connection, wanted: Filter) -> list[Row[Any]]:
-    """The bookings asked for, by id."""
-    conditions = [_BOOKING.c.id > wanted.next]
-    for value, column in (
-        (wanted.site, _SITE.c.slug),
-        (wanted.room, _ROOM.c.slug),
-        (wanted.member, _MEMBER.c.slug),
-        (wanted.status, func.lower(_BOOKING.c.status)),  # as the index has it
-        (wanted.uid, _BOOKING.c.external_uid),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if wanted.after is not None:
-        conditions += spans.ends_after(connection, wanted.after)
-    if wanted.before is not None:
-        conditions.append(_BOOKING.c.start < wanted.before)
-    query = BOOKINGS.where(*conditions).order_by(_BOOKING.c.id).limit(wanted.limit)
-    return list(connection.execute(query))
-
-
 def by_id(connection: Connection, booking: int) -> Row[Any]:
     """One booking; ProblemError 404."""
     row = connection.execute(BOOKINGS.where(_BOOKING.c.id == booking)).one_or_none()
@@ -97,9 +83,8 @@ def by_id(connection: Connection, booking: int) -> Row[Any]:
 def companions_of(connection: Connection, bookings: Iterable[int]) -> dict[int, list[str]]:
     """The slugs of those who come along, by booking."""
     found: dict[int, list[str]] = {}
-    query = select(_HOLDER.c.booking_id, _MEMBER.c.slug).join_from(_HOLDER, _MEMBER)
-    asked = query.where(_HOLDER.c.booking_id.in_(list(bookings))).order_by(_HOLDER.c.id)
-    for row in connection.execute(asked):
+    asked = _COMPANIONS[connection.dialect.name]
+    for row in connection.execute(asked, {"bookings": listed(bookings)}):
         found.setdefault(row.booking_id, []).append(row.slug)
     return found
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection, Row
 
-from kokubus_hub.bookings import delivery, pushing, series, service
+from kokubus_hub.bookings import delivery, listing, pushing, series, service
 from kokubus_hub.bookings.schemas import (
     BookingChange,
     BookingIn,
@@ -33,11 +33,11 @@ Uid = Annotated[str, Path(min_length=1, max_length=255)]
 
 @router.get("", summary="Bookings and whether the doors have them")
 def bookings(hub: HubOf, _who: Someone, wanted: Annotated[BookingQuery, Query()]) -> BookingPage:
-    """Those that overlap ``after`` to ``before``, in the order they were made."""
+    """In the order they were made; of a span of time, in the order they begin."""
     with reading(hub.engine) as connection:
-        rows = service.find(connection, wanted.filter)
+        rows = listing.find(connection, wanted.filter)
         items = out(hub, connection, rows)
-    return BookingPage(items=items, next=rows[-1].id if len(rows) == wanted.limit else None)
+    return BookingPage(items=items, next=wanted.filter.mark(rows))
 
 
 @router.post("", status_code=201, summary="Book")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from kokubus.messages import Instant
 from kokubus_hub.people.guests import Person
@@ -41,9 +45,26 @@ class Source:
     recurrence: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to which row a list has been read: its id, and its start where the list is by time."""
+
+    id: int
+    start: Instant | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Mark:
+        """What `str` of a mark gave; ValueError for anything else."""
+        start, dash, row = text.rpartition("-")
+        return cls(int(row), int(start) if dash else None)
+
+    def __str__(self) -> str:
+        return str(self.id) if self.start is None else f"{self.start}-{self.id}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which bookings to list: those that overlap ``after`` to ``before``."""
+    """Which bookings to list: those that overlap ``after`` to ``before``, and lie past ``next``."""
 
     site: str | None = None
     room: str | None = None
@@ -52,5 +73,16 @@ class Filter:
     uid: str | None = None
     after: Instant | None = None
     before: Instant | None = None
-    next: int = 0
+    next: Mark | None = None
     limit: int = 100
+
+    @property
+    def by_time(self) -> bool:
+        """Whether they are listed as they begin, not as they were made."""
+        return self.after is not None or self.before is not None
+
+    def mark(self, page: Sequence[Row[Any]]) -> str | None:
+        """``next`` of the page that follows this one; None if none does."""
+        if len(page) < self.limit:
+            return None
+        return str(Mark(page[-1].id, page[-1].start if self.by_time else None))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
+from kokubus_hub.bulk import among, listed
 from kokubus_hub.models import table
 
 _EVENT, _ENFORCED = table(models.AccessEvent), table(models.Enforcement)
@@ -53,6 +54,10 @@ PASSAGES = (
     .outerjoin(_MEMBER, _MEMBER.c.id == _PASSAGE.c.member_id)
 )
 SAID = select(_SAID, _DOOR.c.name.label("door_name"), _DOOR.c.site_id).join_from(_SAID, _DOOR)
+_NOBODY = among(
+    select(_SAID.c.tap, _SAID.c.at).where(_SAID.c.kind == "no_entry"), _SAID.c.tap, "taps"
+)
+_WENT = among(select(_PASSAGE.c.tap, _PASSAGE.c.at, _PASSAGE.c.side), _PASSAGE.c.tap, "taps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,15 @@ def passages(connection: Connection, wanted: Filter) -> list[Row[Any]]:
     return list(connection.execute(wanted.apply(PASSAGES, _PASSAGE.c.id)))
 
 
+def unexplained(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Of the newest passages those that no tap or command explains, newest first."""
+    newest = select(_PASSAGE.c.id).order_by(_PASSAGE.c.id.desc()).limit(limit)
+    alone = PASSAGES.where(_PASSAGE.c.tap.is_(None), _PASSAGE.c.command.is_(None))
+    return list(
+        connection.execute(alone.where(_PASSAGE.c.id.in_(newest)).order_by(_PASSAGE.c.id.desc()))
+    )
+
+
 def said(connection: Connection, kinds: tuple[str, ...], limit: int) -> list[Row[Any]]:
     """The doors' own latest facts of these kinds, newest first."""
     newest = SAID.where(_SAID.c.kind.in_(kinds)).order_by(_SAID.c.id.desc()).limit(limit)
@@ -114,17 +128,10 @@ def tap_by_id(connection: Connection, event: int) -> Row[Any] | None:
 
 def entries(connection: Connection, rows: list[Row[Any]]) -> dict[str, Entry]:
     """What came of these taps, by tap id; nothing where it is not known yet."""
-    names = [row.tap for row in rows]
-    if not names:
+    if not rows:
         return {}
-    nobody = select(_SAID.c.tap, _SAID.c.at).where(
-        _SAID.c.kind == "no_entry",
-        _SAID.c.door_id.in_({row.door_id for row in rows}),
-        _SAID.c.at >= min(row.at for row in rows),
-        _SAID.c.tap.in_(names),
-    )
-    went = select(_PASSAGE.c.tap, _PASSAGE.c.at, _PASSAGE.c.side).where(_PASSAGE.c.tap.in_(names))
-    found = {row.tap: Entry(row.at, entered=False) for row in connection.execute(nobody)}
-    return found | {
-        row.tap: Entry(row.at, entered=True, side=row.side) for row in connection.execute(went)
-    }
+    names = {"taps": listed(row.tap for row in rows)}
+    nobody = connection.execute(_NOBODY[connection.dialect.name], names)
+    went = connection.execute(_WENT[connection.dialect.name], names)
+    found = {row.tap: Entry(row.at, entered=False) for row in nobody}
+    return found | {row.tap: Entry(row.at, entered=True, side=row.side) for row in went}

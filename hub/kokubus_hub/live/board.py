@@ -8,17 +8,27 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from kokubus.messages import Instant
 from kokubus_hub import models
 from kokubus_hub.bookings import delivery, spans
-from kokubus_hub.bookings.service import BOOKINGS
 from kokubus_hub.context import Hub
 from kokubus_hub.counting import Crowd, together
 from kokubus_hub.database import reading
 from kokubus_hub.live.lines import Line, latest
 from kokubus_hub.models import table
+from kokubus_hub.models.bookings import LONG_MS
 from kokubus_hub.sites.service import SiteNow, network
 
 HOUR_MS = 3_600_000
@@ -27,10 +37,23 @@ NEWS_MS = 24 * HOUR_MS
 BOOKINGS_SHOWN = 4
 PIPS = 40
 _BOOKING, _SETTING = table(models.Booking), table(models.Setting)
-_ROOM, _KEPT = table(models.Room), table(models.BookingDelivery)
-_OF_IT = _KEPT.c.booking_id == _BOOKING.c.id
-_OPEN = exists().where(_OF_IT, _KEPT.c.state != "on_the_door")
-_ON_A_DOOR = exists().where(_OF_IT, _KEPT.c.state == "on_the_door")
+_ORDER = (_BOOKING.c.start, _BOOKING.c.id)
+_ROOM, _MEMBER = table(models.Room), table(models.Member)
+_SHOWN = (
+    select(
+        _BOOKING,
+        _ROOM.c.name.label("room_name"),
+        _ROOM.c.site_id,
+        _MEMBER.c.name.label("member_name"),
+    )
+    .join_from(_BOOKING, _ROOM)
+    .outerjoin(_MEMBER, _MEMBER.c.id == _BOOKING.c.member_id)
+)
+_KEPT = table(models.BookingDelivery)
+_ASKED = select(_KEPT.c.booking_id).where(
+    _KEPT.c.state != literal_column("'on_the_door'")  # as its index says
+)
+_OWED = exists().where(_KEPT.c.booking_id == _BOOKING.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +131,10 @@ def _bookings(
 ) -> dict[int, list[BookingLine]]:
     """What is booked now and next, and cancellations the doors do not know yet."""
     near = (*spans.ends_after(connection, now), _BOOKING.c.start < now + AHEAD_MS)
-    known = or_(_BOOKING.c.status == "confirmed", _BOOKING.c.changed_at > now - NEWS_MS)
-    wanted = BOOKINGS.where(
-        *near, or_(_BOOKING.c.id.in_(_next(near)), known & (_OPEN | ~_ON_A_DOOR))
-    ).order_by(_BOOKING.c.start, _BOOKING.c.id)
-    found: defaultdict[int, list[BookingLine]] = defaultdict(list)
-    rows = connection.execute(wanted).all()
+    chosen = _BOOKING.c.id.in_(_candidates(near, now))
+    rows = connection.execute(_SHOWN.where(chosen).order_by(*_ORDER)).all()
     doors = delivery.read(connection, horizon_ms, now, [row.id for row in rows])
+    found: defaultdict[int, list[BookingLine]] = defaultdict(list)
     for row in rows:
         line = _booking(row, doors.of(row))
         if row.status == "confirmed" or not line.delivered:
@@ -122,13 +142,32 @@ def _bookings(
     return {site: _first(lines) for site, lines in found.items()}
 
 
-def _next(near: Sequence[Any]) -> Select[Any]:
-    """The ids of the first few of each site, all that is shown where no door waits for one."""
-    order = (_BOOKING.c.start, _BOOKING.c.id)
-    turn = func.row_number().over(partition_by=_ROOM.c.site_id, order_by=order).label("turn")
-    ranked = select(_BOOKING.c.id, turn).join_from(_BOOKING, _ROOM)
-    confirmed = ranked.where(*near, _BOOKING.c.status == "confirmed").subquery()
-    return select(confirmed.c.id).where(confirmed.c.turn <= BOOKINGS_SHOWN)
+def _candidates(near: spans.Conditions, now: Instant) -> Select[Any]:
+    """The ids of each room's next few, all that is shown but what a door may wait for."""
+    is_next = _BOOKING.c.status == "confirmed"
+    recent = (_BOOKING.c.changed_at > now - NEWS_MS) & _BOOKING.c.status.not_like("staged:%")
+    turn = func.row_number().over(partition_by=(_BOOKING.c.room_id, is_next), order_by=_ORDER)
+    columns = turn.label("turn"), is_next.label("is_next"), _waited_for(now).label("waited_for")
+    found = select(_BOOKING.c.id, *columns).where(*near, or_(is_next, recent)).subquery().c
+    return select(found.id).where(
+        or_(found.waited_for, found.is_next & (found.turn <= BOOKINGS_SHOWN))
+    )
+
+
+def _waited_for(now: Instant) -> ColumnElement[bool]:
+    """Whether a door may wait for one of the `_candidates`; few are looked at to tell.
+
+    What a door has not reported has an index by when it is due, which is when the booking
+    begins, or at once. No door is named yet only just after a change, until `reconcile` sees it.
+    """
+    soon = _KEPT.c.due.between(now - LONG_MS, now + AHEAD_MS)
+    unnamed = or_(_BOOKING.c.status != "confirmed", _BOOKING.c.changed_at > now - HOUR_MS)
+    return or_(
+        _BOOKING.c.start <= now - LONG_MS,
+        _BOOKING.c.id.in_(_ASKED.where(_KEPT.c.due == 0)),
+        _BOOKING.c.id.in_(_ASKED.where(soon)),
+        unnamed & ~_OWED,
+    )
 
 
 def _booking(row: Row[Any], doors: Sequence[delivery.Delivery]) -> BookingLine:

@@ -113,8 +113,7 @@ def _entry(row: Row[Any], entry: Entry) -> str:
 
 def _passages(connection: Connection) -> Iterator[Line]:
     """Those that no tap or command explains."""
-    rows = service.passages(connection, Filter(limit=TAIL))
-    for row in _newest([row for row in rows if row.tap is None and row.command is None]):
+    for row in _newest(service.unexplained(connection, TAIL)):
         yield Line(
             key=f"passage-{row.id}",
             site_id=row.site_id,

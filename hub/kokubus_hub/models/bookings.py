@@ -7,6 +7,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kokubus_hub.models.base import At, Base, Json, Key, to
 
+LONG_MS = 25 * 3_600_000
+"""What lasts longer is found by an index of its own: longer than any whole day."""
+_LONG = text(f'("end" - "start") > {LONG_MS}')
+
 
 class Booking(Base):
     """Somebody has a room, or desks in it, from ``start`` to ``end``.
@@ -34,8 +38,8 @@ class Booking(Base):
         Index(None, "external_uid"),
         # for lists alone: nearly all are confirmed, and SQLite would look a tap's rights up by it
         Index("ix_booking_status", text("lower(status)"), "id"),
-        Index(None, "start"),
-        Index("ix_booking_length", text('("end" - "start")')),
+        Index(None, "start", "id", "end"),
+        Index("ix_booking_long", "end", "start", "id", sqlite_where=_LONG, postgresql_where=_LONG),
     )
     id: Mapped[Key]
     room_id: Mapped[int] = mapped_column(to("room"))

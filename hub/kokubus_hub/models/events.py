@@ -78,7 +78,7 @@ class DoorEvent(Base):
     kind: Mapped[str] = mapped_column(String(32))
     at: Mapped[At]
     received_at: Mapped[At]
-    tap: Mapped[str | None] = mapped_column(String(64))
+    tap: Mapped[str | None] = mapped_column(String(64), index=True)
     command: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[Json | None]
     untimed_boot: Mapped[int | None]

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
 from kokubus_hub.bookings import delivery, spans
 from kokubus_hub.bookings.service import BOOKINGS, companions_of
+from kokubus_hub.bulk import among, listed
 from kokubus_hub.context import Hub
 from kokubus_hub.doors.service import DoorNow
 from kokubus_hub.models import table
@@ -28,6 +29,13 @@ CHOICES = 2_000
 """So many members are offered to choose from; whoever has more types the member's id."""
 _BOOKING, _MEMBER = table(models.Booking), table(models.Member)
 _ROOM, _PASSAGE = table(models.Room), table(models.Passage)
+_FIRST_PASSAGE = among(
+    select(_PASSAGE.c.member_id, func.min(_PASSAGE.c.at))
+    .where(_PASSAGE.c.at >= bindparam("start"))
+    .group_by(_PASSAGE.c.member_id),
+    _PASSAGE.c.member_id,
+    "members",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +134,10 @@ def _arrived(
     connection: Connection, rows: Sequence[Row[Any]], start: Instant
 ) -> dict[int, Instant]:
     """When each of these members first went through a door today."""
-    members = {row.member_id for row in rows if row.member_id is not None}
-    wanted = (
-        select(_PASSAGE.c.member_id, func.min(_PASSAGE.c.at))
-        .where(_PASSAGE.c.member_id.in_(members), _PASSAGE.c.at >= start)
-        .group_by(_PASSAGE.c.member_id)
-    )
-    return {row[0]: row[1] for row in connection.execute(wanted)} if members else {}
+    members = listed({row.member_id for row in rows if row.member_id is not None})
+    named = {"members": members, "start": start}
+    found = connection.execute(_FIRST_PASSAGE[connection.dialect.name], named)
+    return {row[0]: row[1] for row in found}
 
 
 def _names(connection: Connection, slugs: set[str]) -> dict[str, str]:
