@@ -20,7 +20,16 @@ from sqlalchemy import Engine
 
 from kokubus.downlinks import Downlink
 from kokubus.messages import Instant
-from kokubus_hub import database, health, leading, rights_history, travel, unknown, watching
+from kokubus_hub import (
+    changes,
+    database,
+    health,
+    leading,
+    rights_history,
+    travel,
+    unknown,
+    watching,
+)
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.bookings.arrivals import Arrivals
 from kokubus_hub.bookings.releasing import Releasing
@@ -123,6 +132,8 @@ class Work:
             settings.policy_horizon_hours * HOUR_MS,
         )
         self._behind = True
+        self._provided = -1
+        """The change up to which no guest lacks a pass."""
         self._follow = Step("follow", self.delivery.follow, 0)
         self._settle = Step("deliveries", self._settled, 1_000)
         self._bookings = Step("bookings", self._repair_bookings, 30_000)
@@ -146,7 +157,7 @@ class Work:
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watch.look, 5_000),
             Step("travel", travel.Travel(engine, settings.car_speed_kmh).look, 2_000),
-            Step("reports", lambda now: _release(engine, now), 10_000),
+            Step("reports", release.Releasing(engine).look, 10_000),
             Step("passes", self._passes, 2_000),
             Step("renewals", Renewals(settings, engine, send).turn, 1_000),
             Step("keys", rotation.turn, 2_000),
@@ -197,14 +208,12 @@ class Work:
     def _passes(self, now: Instant) -> None:
         """For guests of calendars; whoever books through the API gets a pass at once."""
         with database.reading(self._engine) as connection:
-            if not passes.wanted(connection, now):
-                return
-        with database.writing(self._engine) as connection:
-            passes.provide(connection, self._keyring, now)
-
-
-def _release(engine: Engine, now: Instant) -> None:
-    release.release_next(engine, now)
+            change = changes.latest(connection)
+            wanted = change != self._provided and passes.wanted(connection, now)
+        if wanted:
+            with database.writing(self._engine) as connection:
+                passes.provide(connection, self._keyring, now)
+        self._provided = change
 
 
 def _send(

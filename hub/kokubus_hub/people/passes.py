@@ -14,11 +14,24 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    exists,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from kokubus.credential import PIN, Credential
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
+from kokubus_hub.bulk import among, listed
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import table
 from kokubus_hub.people import pins
@@ -40,6 +53,7 @@ _ALL = (
     .join(_MEMBER, _MEMBER.c.id == _PASS.c.member_id)
     .order_by(_PASS.c.id)
 )
+_OF_BOOKINGS = among(_ALL, _PASS.c.booking_id, "bookings")
 _HAS_BADGE = (
     select(_BADGE.c.id)
     .where(_BADGE.c.member_id == _MEMBER.c.id, _BADGE.c.status == "active", _BADGE.c.tech != PIN)
@@ -61,6 +75,21 @@ _WITHOUT: Select[Any] = (
     .where(_BOOKING.c.status == "confirmed", _MEMBER.c.kind == "guest", ~_HAS_BADGE, ~_HAS_PASS)
     .order_by(_BOOKING.c.id, _MEMBER.c.id)
 )
+_GUESTS = select(_MEMBER.c.id).where(_MEMBER.c.kind == "guest", ~_HAS_BADGE)
+
+
+def _lacking(whose: ColumnElement[Any]) -> Select[Any]:
+    """Bookings to come of which one of these has no pass: found by the few guests there are."""
+    given = exists().where(_PASS.c.booking_id == _BOOKING.c.id, _PASS.c.member_id == whose)
+    ahead = _BOOKING.c.end > bindparam("now")
+    query = select(_BOOKING.c.id).where(_BOOKING.c.status == "confirmed", ahead)
+    return query.where(whose.in_(_GUESTS), ~given)
+
+
+_LACKING = union(
+    _lacking(_BOOKING.c.member_id),
+    _lacking(_HOLDER.c.member_id).join(_HOLDER, _HOLDER.c.booking_id == _BOOKING.c.id),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +110,10 @@ def provide(
     connection: Connection, keyring: Keyring, now: Instant, bookings: Sequence[int] | None = None
 ) -> int:
     """Give every guest of these bookings (None: of all to come) who lacks one a pass; how many."""
-    mine = _BOOKING.c.id.in_(list(bookings)) if bookings is not None else _BOOKING.c.id > 0
-    waiting = list(connection.execute(_WITHOUT.where(mine, _BOOKING.c.end > now)))
+    if bookings is None:
+        bookings = list(connection.execute(_LACKING, {"now": now}).scalars())
+    mine = _BOOKING.c.id.in_(bookings), _BOOKING.c.end > now
+    waiting = list(connection.execute(_WITHOUT.where(*mine)))
     if not waiting:
         return 0
     change = changes.record(connection, now, "passes given")
@@ -93,7 +124,7 @@ def provide(
 
 def wanted(connection: Connection, now: Instant) -> bool:
     """Whether a guest of a booking to come lacks a pass."""
-    return connection.execute(_WITHOUT.where(_BOOKING.c.end > now).limit(1)).first() is not None
+    return connection.execute(_LACKING, {"now": now}).first() is not None
 
 
 def of_bookings(
@@ -101,7 +132,8 @@ def of_bookings(
 ) -> dict[int, list[Pass]]:
     """The passes by booking."""
     found: dict[int, list[Pass]] = {}
-    for row in connection.execute(_ALL.where(_PASS.c.booking_id.in_(list(bookings)))):
+    asked = _OF_BOOKINGS[connection.dialect.name]
+    for row in connection.execute(asked, {"bookings": listed(bookings)}):
         found.setdefault(row.booking_id, []).append(_pass(row, keyring))
     return found
 

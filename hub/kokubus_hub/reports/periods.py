@@ -6,7 +6,7 @@ seasons of 13 ISO weeks (the fourth has 13 or 14), so that weeks never straddle 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ Span = tuple[Instant, Instant]
 _PLACEMENT, _MUNICIPALITY = table(models.Placement), table(models.Municipality)
 _SITE = table(models.Site)
 _WEEKS = 13
+_WEEK_MS = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,22 @@ def stays(connection: Connection, now: Instant) -> list[Stay]:
     sites = {row.id: row for row in connection.execute(select(_SITE))}
     found = connection.execute(query).all()
     return [stay for row in found for stay in _of(row, sites[row.site_id], now)]
+
+
+def placed(connection: Connection) -> list[Row[Any]]:
+    """From when until when which site stands, in which timezone: all that periods depend on."""
+    columns = _PLACEMENT.c.id, _PLACEMENT.c.start, _PLACEMENT.c.end, _SITE.c.kind, _SITE.c.timezone
+    query = select(*columns, _PLACEMENT.c.site_id).join_from(_PLACEMENT, _SITE)
+    return list(connection.execute(query.order_by(_PLACEMENT.c.id)))
+
+
+def next_end(standing: Iterable[Row[Any]], now: Instant) -> Instant:
+    """When the next week or stay of these ends after an instant, at the latest in a week."""
+    ends = {row.end for row in standing if row.end is not None}
+    for zone in {ZoneInfo(row.timezone) for row in standing}:
+        monday = monday_of(local_day(now, zone)) + timedelta(days=7)
+        ends.add(midnight(monday, zone))
+    return min((end for end in ends if end > now), default=now + _WEEK_MS)
 
 
 def _of(row: Row[Any], site: Row[Any], now: Instant) -> Iterator[Stay]:

@@ -17,13 +17,36 @@ from kokubus_hub import database, models
 from kokubus_hub.models import table
 from kokubus_hub.reports import telling
 from kokubus_hub.reports.measuring import DAY_MS, Measured, measure, people_by_day
-from kokubus_hub.reports.periods import Span, Stay, stays
+from kokubus_hub.reports.periods import Span, Stay, next_end, placed, stays
 from kokubus_hub.reports.privacy import Level, level_of, may_tell
 
 SETTLE_MS = 4 * DAY_MS
 """A door decides alone and keeps its facts for three days; then another for the network."""
 _BLOCK = table(models.ReportBlock)
 Block = dict[str, Any]
+
+
+class Releasing:
+    """Releases what is due, and until then only sees whether sites stand as they stood.
+
+    A block is due when a week or a placement is over. To look at the weeks of years for one
+    that is missing costs the more the longer a network exists.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._seen: Sequence[Any] = ()
+        self._idle_until: Instant = 0
+
+    def look(self, now: Instant) -> None:
+        """Release the oldest that is due, if any is."""
+        with database.reading(self._engine) as connection:
+            standing = placed(connection)
+        if standing == self._seen and now < self._idle_until:
+            return
+        if not release_next(self._engine, now):
+            self._seen = standing
+            self._idle_until = next_end(standing, now - SETTLE_MS) + SETTLE_MS
 
 
 def release_next(engine: Engine, now: Instant) -> bool:
