@@ -25,6 +25,8 @@ IN_FLIGHT = 100
 WAITING = 2_000
 """Messages the broker has not acknowledged yet; beyond it is not taking any."""
 KEEPALIVE_S = 20
+_UNLIMITED, _HEAD = 268_435_455, 32
+"""Bytes of any packet, and of what stands before topic and payload at most."""
 log = structlog.get_logger()
 
 
@@ -44,6 +46,7 @@ class Publisher:
         self._where = f"{broker.host}:{broker.port}"
         self._waiting: dict[int, Future[None]] = {}
         self._early: dict[int, Future[None]] = {}
+        self._largest = _UNLIMITED
         self._lock = Lock()
         self._client = self._made(broker, client_id)
         self._client.connect_async(broker.host, broker.port, keepalive=KEEPALIVE_S)
@@ -61,8 +64,14 @@ class Publisher:
 
         What was under way when the connection broke is sent again on the next one.
         ``life_s`` is how long the broker keeps it for a device that is away. Raises
-        `PublishError` at once if the broker is away or too much is unacknowledged.
+        `PublishError` at once if the broker is away, too much is unacknowledged, or the message
+        is larger than the broker takes: it would end the connection, now and at every return.
         """
+        if len(topic) + len(payload) + _HEAD > self._largest:
+            raise PublishError(
+                f"{topic}: {len(payload)} bytes are more than the broker at {self._where} takes; "
+                "raise its max_packet_size"
+            )
         if not self.connected:
             raise PublishError(f"the broker at {self._where} is away; nothing was published")
         if len(self._waiting) >= WAITING:
@@ -111,11 +120,12 @@ class Publisher:
         _data: Any,
         _flags: ConnectFlags,
         code: ReasonCode,
-        _properties: Properties | None,
+        properties: Properties | None,
     ) -> None:
         if code.is_failure:
             log.error("broker_refused", broker=self._where, code=str(code))
             return
+        self._largest = int(getattr(properties, "MaximumPacketSize", _UNLIMITED))
         self.connections += 1
         log.info("publishing", broker=self._where)
 

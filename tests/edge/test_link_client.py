@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from kokubus import packets
 from kokubus_edge.link_client import BufferedSocket, DoorClient
+from kokubus_edge.link_line import Line as Sending
 
 PONG = b"\xd0\x00"
 OK = MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -83,6 +85,35 @@ def test_a_message_at_qos_1_is_acknowledged_and_one_at_qos_0_is_not() -> None:
         line.client.turn(0)
         assert line.heard == [("t", b"x"), ("t", b"y")]
         assert line.broker.recv(100) == packets.puback(7)
+
+
+def test_what_comes_again_after_a_return_is_acknowledged_by_its_own_number() -> None:
+    """A session that goes on (MQTT 5, 4.4): the broker repeats what it has no PUBACK for."""
+    again = bytearray(packets.publish("t", b"x", 7))
+    again[0] |= 0x08  # DUP
+    with connected() as line:
+        line.broker.send(bytes(again) + packets.puback(65_000))  # and one of an older connection
+        line.client.turn(0)
+        assert (line.heard, line.acked) == ([("t", b"x")], [65_000])
+        assert line.broker.recv(100) == packets.puback(7)
+
+
+@given(st.data())
+def test_no_number_is_used_again_while_its_message_is_under_way(data: st.DataObject) -> None:
+    with connected() as here:
+        line, under_way = Sending(here.client, window=6), list[int]()
+        line._mids = cycle(range(1, 9))
+        for _ in range(40):
+            bulk = data.draw(st.booleans())
+            if line.publish("t", b"x", bulk=bulk):
+                here.client.turn(0)
+                [one], _ = packets.deliveries(here.broker.recv(100), 0, 9)
+                assert one.mid not in under_way
+                under_way.append(one.mid)
+            assert len(under_way) == line.under_way <= 6
+            done = data.draw(st.lists(st.sampled_from([99, *under_way]), max_size=3))
+            line.acked(done)
+            under_way = [mid for mid in under_way if mid not in done]
 
 
 def test_what_the_network_does_not_take_waits_and_keeps_its_order() -> None:

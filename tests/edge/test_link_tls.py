@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -13,9 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from tests.broker import start_mosquitto
-from tests.edge.link_bench import DEVICE, Agent, linked
+from paho.mqtt.client import MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from tests.broker import PATIENCE_S, start_mosquitto
+from tests.edge.link_bench import DEVICE, Agent, linked, wait_for
 
+from kokubus import packets
+from kokubus_edge.link_client import BufferedSocket, DoorClient
 from kokubus_edge.link_tls import tls_context
 
 pytestmark = pytest.mark.slow
@@ -129,3 +136,31 @@ def test_a_device_connects_with_its_certificate(authority: Authority, tmp_path: 
         linked(broker.port, agent, tls=authority.client) as link,
     ):
         assert link.up
+
+
+def test_over_tls_nothing_is_left_in_a_record(authority: Authority) -> None:
+    """Select sees what has come, not what was decrypted: one record holds many messages."""
+    said = [
+        packets.publish("t", bytes([n % 256]) * (1 + n * 97 % 20_000), n) for n in range(1, 200)
+    ]
+    heard: list[bytes] = []
+    ours, theirs = socket.socketpair()
+    with ThreadPoolExecutor(1) as there:
+        made = there.submit(authority.server().wrap_socket, theirs, server_side=True)
+        device = authority.client().wrap_socket(ours, server_hostname="127.0.0.1")
+        device.setblocking(False)  # noqa: FBT003 - Python's own way
+        client: Any = DoorClient(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        client._sock = BufferedSocket(device)
+        client.heard = lambda _topic, payload: heard.append(payload)
+        with made.result() as broker:
+            sent = there.submit(broker.sendall, b"".join(said))
+            wait_for(lambda: client.turn(0.1) or len(heard) == len(said), "all of them")
+            sent.result()
+            broker.settimeout(PATIENCE_S)
+            acked = b""
+            while len(acked) < 4 * len(said):
+                client.turn(0)
+                acked += broker.recv(4_096)
+        client.release()
+    assert heard == [packets.deliveries(one, 0, 1)[0][0].payload for one in said]
+    assert acked == b"".join(packets.puback(n) for n in range(1, 200))

@@ -121,3 +121,18 @@ def test_no_more_is_taken_than_the_broker_acknowledges(
     monkeypatch.setattr("kokubus_hub.publisher.WAITING", 0)
     with pytest.raises(PublishError, match="does not keep up"):
         publisher.publish("allowed/a", b"x")
+
+
+def test_what_the_broker_would_not_take_harms_nobody_else(tmp_path: Path) -> None:
+    """It answers with the end of the connection, and a message under way is sent again on each."""
+    with (
+        start_mosquitto(tmp_path, extra="max_packet_size 3000") as broker,
+        heard(broker) as messages,
+        Publisher(Broker(host="127.0.0.1", port=broker.port), "hub:test") as publisher,
+    ):
+        wait(lambda: publisher.connected)
+        with pytest.raises(PublishError, match="allowed/x: 3000 bytes are more than"):
+            publisher.publish("allowed/x", bytes(3_000))
+        publisher.publish("allowed/x", bytes(2_900)).result(PATIENCE_S)
+        assert len(messages.get(timeout=PATIENCE_S)[1]) == 2_900
+        assert publisher.connections == 1
