@@ -39,9 +39,10 @@ PIPS = 40
 _BOOKING, _SETTING = table(models.Booking), table(models.Setting)
 _ORDER = (_BOOKING.c.start, _BOOKING.c.id)
 _ROOM, _MEMBER = table(models.Room), table(models.Member)
+_TOLD = ("id", "room_id", "start", "end", "whole_day", "status", "title", "change_id", "changed_at")
 _SHOWN = (
     select(
-        _BOOKING,
+        *(_BOOKING.c[name] for name in _TOLD),
         _ROOM.c.name.label("room_name"),
         _ROOM.c.site_id,
         _MEMBER.c.name.label("member_name"),
