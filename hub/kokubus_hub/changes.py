@@ -15,7 +15,7 @@ COUNTING = "counting:"
 """Begins a change of how people are counted: places are read again, no policy depends on it."""
 _CHANGE, _HISTORY = table(Change), table(History)
 _LATEST = select(func.coalesce(func.max(_CHANGE.c.id), 0))
-_RECORDED = "kokubus_change"
+_RECORDED, _OPERATOR = "kokubus_change", "kokubus_operator"
 _SETTLE = (
     update(_HISTORY).where(_HISTORY.c.change_id.is_(None)).values(change_id=bindparam("recorded"))
 )
@@ -28,14 +28,15 @@ def record(
     site_id: int | None = None,
     operator_id: int | None = None,
 ) -> int:
-    """Note a change of one site (None: of all), and who made it; its id.
+    """Note a change of one site (None: of all), and who made it (None: whose it is); its id.
 
     Ids become visible in their order: whoever follows ``id > ?`` misses none. SQLite has one
     writer anyway; on PostgreSQL the lock makes writers of changes, and them alone, queue up.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE change IN EXCLUSIVE MODE"))
-    row = {"at": at, "site_id": site_id, "what": what, "operator_id": operator_id}
+    who = connection.info.get(_OPERATOR) if operator_id is None else operator_id
+    row = {"at": at, "site_id": site_id, "what": what, "operator_id": who}
     added = connection.execute(insert(_CHANGE).values(row).returning(_CHANGE.c.id))
     change = int(added.scalar_one())
     connection.execute(_SETTLE, {"recorded": change})
@@ -43,9 +44,10 @@ def record(
     return change
 
 
-def begin(connection: Connection) -> None:
-    """A transaction begins: nothing is recorded in it yet."""
+def begin(connection: Connection, operator: int | None = None) -> None:
+    """An operator's transaction begins, or nobody's: nothing is recorded in it yet."""
     connection.info.pop(_RECORDED, None)
+    connection.info[_OPERATOR] = operator
 
 
 def settle(connection: Connection) -> None:

@@ -46,12 +46,15 @@ def engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write: committed at the end, rolled back on an exception."""
+def writing(engine: Engine, operator: int | None = None) -> Iterator[Connection]:
+    """A transaction that may write: committed at the end, rolled back on an exception.
+
+    ``operator`` is who asked for it, if somebody did: what it changes is recorded as theirs.
+    """
     with engine.connect() as connection:
         connection.execution_options(kokubus_writes=True)
         with connection.begin():
-            changes.begin(connection)
+            changes.begin(connection, operator)
             yield connection
             changes.settle(connection)
 

@@ -19,6 +19,7 @@ from tests.hub.policy_world import NOW, UID, Broker, World, world
 from kokubus_hub import database, health, leading, models
 from kokubus_hub.bookings import reconcile
 from kokubus_hub.models import table
+from kokubus_hub.people import passes
 from kokubus_hub.pulse import Pulse
 from kokubus_hub.settings import Settings
 from kokubus_hub.work import Step, Work
@@ -159,3 +160,24 @@ def wait(until: Callable[[], object]) -> None:
     while not until():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.05)
+
+
+def test_passes_are_looked_for_only_after_a_change(
+    hub: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, asked = work(hub, tmp_path), []
+    wanted = passes.wanted
+    monkeypatch.setattr(passes, "wanted", lambda *given: asked.append(1) or wanted(*given))
+    guest = hub.add(models.Member, slug="m-gast", name="Gast", kind="guest")
+    for turn, calls in ((0, 1), (2_000, 1)):
+        made.turn(NOW + turn, moved=False)
+        assert len(asked) == calls
+    hub.book(guest, NOW, NOW + 3_600_000)
+    hub.change()
+    made.turn(NOW + 4_000, moved=True)
+    with database.reading(hub.engine) as connection:
+        assert len(connection.execute(select(table(models.GuestPass))).all()) == 1
+    made.turn(NOW + 6_000, moved=False)
+    calls = len(asked)
+    made.turn(NOW + 8_000, moved=False)
+    assert len(asked) == calls

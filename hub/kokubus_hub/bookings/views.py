@@ -41,13 +41,13 @@ def bookings(hub: HubOf, _who: Someone, wanted: Annotated[BookingQuery, Query()]
 
 
 @router.post("", status_code=201, summary="Book")
-def book(new: BookingIn, hub: HubOf, _who: Someone) -> BookingOut:
+def book(new: BookingIn, hub: HubOf, who: Someone) -> BookingOut:
     """Every door on the way learns of it within a second, or once it is online again.
 
     With ``repeat`` all occurrences are booked or none; the first is returned, and the others
     have the same ``uid``.
     """
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         if new.repeat is None:
             return one(hub, connection, service.make(connection, new.wanted, hub.now()))
         repeat = Repeat(new.repeat.rrule, new.repeat.rdate, new.repeat.exdate)
@@ -56,49 +56,49 @@ def book(new: BookingIn, hub: HubOf, _who: Someone) -> BookingOut:
 
 
 @router.delete("/series/{uid}", summary="Cancel what is left of a series")
-def cancel_series(uid: Uid, hub: HubOf, _who: Someone) -> list[BookingOut]:
+def cancel_series(uid: Uid, hub: HubOf, who: Someone) -> list[BookingOut]:
     """The occurrences that were ahead, now cancelled."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return out(hub, connection, series.cancel(connection, uid, hub.now()))
 
 
 @router.put("/by-uid/{source}/{uid:path}", summary="Book, or change, by a platform's own name")
-def push(source: SourceName, uid: Uid, said: PushedIn, hub: HubOf, _who: Someone) -> BookingOut:
+def push(source: SourceName, uid: Uid, said: PushedIn, hub: HubOf, who: Someone) -> BookingOut:
     """The same again changes nothing. Who is unknown becomes a guest at once."""
     named = Source(name=f"push:{source}", uid=uid)
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         row = pushing.push(connection, named, said.wanted, hub.now(), cancelled=said.cancelled)
         return one(hub, connection, row)
 
 
 @router.delete("/by-uid/{source}/{uid:path}", summary="Cancel by a platform's own name")
-def take_back(source: SourceName, uid: Uid, hub: HubOf, _who: Someone) -> BookingOut:
+def take_back(source: SourceName, uid: Uid, hub: HubOf, who: Someone) -> BookingOut:
     """Cancelling twice changes nothing."""
     named = Source(name=f"push:{source}", uid=uid)
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return one(hub, connection, pushing.take_back(connection, named, hub.now()))
 
 
 @router.get("/{booking}", summary="One booking")
-def booking(booking: RowId, hub: HubOf, _who: Someone) -> BookingOut:
+def booking(booking: RowId, hub: HubOf, who: Someone) -> BookingOut:
     """With its delivery to each door on the way."""
-    with writing(hub.engine) as connection:  # a guest who has no pass yet gets one
+    with writing(hub.engine, who.operator_id) as connection:  # a guest who has no pass yet gets one
         return one(hub, connection, service.by_id(connection, booking))
 
 
 @router.patch("/{booking}", summary="Move, extend, shorten or fill a booking")
-def change(booking: RowId, change: BookingChange, hub: HubOf, _who: Someone) -> BookingOut:
+def change(booking: RowId, change: BookingChange, hub: HubOf, who: Someone) -> BookingOut:
     """Also while somebody is inside. What is not named stays; the old time is closed."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         held = service.wanted_of(connection, service.by_id(connection, booking))
         changed = service.change(connection, booking, change.wanted(held), hub.now())
         return one(hub, connection, changed)
 
 
 @router.delete("/{booking}", summary="Cancel a booking")
-def cancel(booking: RowId, hub: HubOf, _who: Someone) -> BookingOut:
+def cancel(booking: RowId, hub: HubOf, who: Someone) -> BookingOut:
     """It stays in the list as cancelled; its delivery is that of the cancellation."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return one(hub, connection, service.cancel(connection, booking, hub.now()))
 
 

@@ -54,31 +54,31 @@ def calendar(room: str, hub: HubOf, _who: Someone) -> FeedOut:
 
 
 @router.put("/calendars/{room}", summary="Follow a calendar")
-def follow(room: str, said: FeedIn, hub: HubOf, _who: Someone) -> FeedOut:
+def follow(room: str, said: FeedIn, hub: HubOf, who: Someone) -> FeedOut:
     """It is looked at within seconds, and its events become bookings of the room."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         row = feeds.follow(connection, hub.keyring, said.wanted(room), hub.now())
         return FeedOut.model_validate(row)
 
 
 @router.delete("/calendars/{room}", status_code=204, summary="Follow a calendar no longer")
-def unfollow(room: str, hub: HubOf, _who: Someone) -> None:
+def unfollow(room: str, hub: HubOf, who: Someone) -> None:
     """Its bookings stay."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         feeds.forget(connection, feeds.by_room(connection, room).room_id, hub.now())
 
 
 @router.post("/calendars/{room}/confirm", summary="Let a calendar shrink")
-def confirm(room: str, hub: HubOf, _who: Someone) -> FeedOut:
+def confirm(room: str, hub: HubOf, who: Someone) -> FeedOut:
     """Bookings that are no longer in it are cancelled, if it still holds what it held."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return FeedOut.model_validate(feeds.confirm(connection, room, hub.now()))
 
 
 @router.post("/calendars/{room}/poll", summary="Look at a calendar now")
-def poll(room: str, hub: HubOf, _who: Someone) -> FeedOut:
+def poll(room: str, hub: HubOf, who: Someone) -> FeedOut:
     """Within seconds; its state says what was found."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return FeedOut.model_validate(feeds.poll_now(connection, room, hub.now()))
 
 
@@ -96,38 +96,38 @@ def doubts(
 
 
 @router.post("/inbox/{doubt}", summary="Say it")
-def settle(doubt: RowId, said: AnswerIn, hub: HubOf, _who: Someone) -> DoubtOut:
+def settle(doubt: RowId, said: AnswerIn, hub: HubOf, who: Someone) -> DoubtOut:
     """An address is remembered for all calendars, and this one is read again."""
     answer = Answer(member=said.member, guest=said.guest)
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return DoubtOut.of(inbox.settle(connection, doubt, answer, hub.now()))
 
 
 @router.post("/rooms/{room}/calendar-link", status_code=201, summary="Publish a room's bookings")
-def room_link(room: str, hub: HubOf, _who: Someone) -> LinkOut:
+def room_link(room: str, hub: HubOf, who: Someone) -> LinkOut:
     """A secret address without names of people; an older one is over."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return _link(export.link(connection, hub.now(), room=room))
 
 
 @router.delete("/rooms/{room}/calendar-link", status_code=204, summary="Publish them no longer")
-def no_room_link(room: str, hub: HubOf, _who: Someone) -> None:
+def no_room_link(room: str, hub: HubOf, who: Someone) -> None:
     """Whoever has the address finds nothing there."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         export.revoke(connection, hub.now(), room=room)
 
 
 @router.post("/members/{member}/calendar-link", status_code=201, summary="A member's own calendar")
-def member_link(member: str, hub: HubOf, _who: Someone) -> LinkOut:
+def member_link(member: str, hub: HubOf, who: Someone) -> LinkOut:
     """A secret address for the member alone; an older one is over."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return _link(export.link(connection, hub.now(), member=member))
 
 
 @router.delete("/members/{member}/calendar-link", status_code=204, summary="End it")
-def no_member_link(member: str, hub: HubOf, _who: Someone) -> None:
+def no_member_link(member: str, hub: HubOf, who: Someone) -> None:
     """Whoever has the address finds nothing there."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         export.revoke(connection, hub.now(), member=member)
 
 

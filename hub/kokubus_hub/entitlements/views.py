@@ -34,9 +34,9 @@ def all_plans(hub: HubOf, _who: Someone) -> list[PlanOut]:
 
 
 @router.post("/plans", status_code=201, summary="Add a plan or role")
-def add_plan(new: PlanNew, hub: HubOf, _who: Someone) -> PlanOut:
+def add_plan(new: PlanNew, hub: HubOf, who: Someone) -> PlanOut:
     """It opens nothing until members have it."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return PlanOut.of(plans.add(connection, new.plan(new.id), hub.now()))
 
 
@@ -48,16 +48,16 @@ def plan(plan: str, hub: HubOf, _who: Someone) -> PlanOut:
 
 
 @router.put("/plans/{plan}", summary="Change a plan or role")
-def change_plan(plan: str, to: PlanIn, hub: HubOf, _who: Someone) -> PlanOut:
+def change_plan(plan: str, to: PlanIn, hub: HubOf, who: Someone) -> PlanOut:
     """Whoever has it can enter by what it says now; every door learns of it within a second."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return PlanOut.of(plans.change(connection, plan, to.plan(plan), hub.now()))
 
 
 @router.delete("/plans/{plan}", status_code=204, summary="Remove a plan or role")
-def remove_plan(plan: str, hub: HubOf, _who: Someone) -> None:
+def remove_plan(plan: str, hub: HubOf, who: Someone) -> None:
     """Only one that nobody has."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         plans.remove(connection, plan, hub.now())
 
 
@@ -70,18 +70,18 @@ def plans_of(member: str, hub: HubOf, _who: Someone) -> list[HeldOut]:
 
 
 @router.put("/members/{member}/plans/{plan}", summary="Give a member a plan")
-def subscribe(member: str, plan: str, span: HeldIn, hub: HubOf, _who: Someone) -> HeldOut:
+def subscribe(member: str, plan: str, span: HeldIn, hub: HubOf, who: Someone) -> HeldOut:
     """Given again, it has the new dates."""
     start, end = _span(span)
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         held = plans.subscribe(connection, member, plan, start, end, hub.now())
     return HeldOut.model_validate(held, from_attributes=True)
 
 
 @router.delete("/members/{member}/plans/{plan}", status_code=204, summary="Take a plan back")
-def unsubscribe(member: str, plan: str, hub: HubOf, _who: Someone) -> None:
+def unsubscribe(member: str, plan: str, hub: HubOf, who: Someone) -> None:
     """With everything it gave."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         plans.unsubscribe(connection, member, plan, hub.now())
 
 
@@ -104,17 +104,17 @@ def entitlements(
 
 
 @router.post("/entitlements", status_code=201, summary="Give a standing right by hand")
-def give(new: EntitlementIn, hub: HubOf, _who: Someone) -> EntitlementOut:
+def give(new: EntitlementIn, hub: HubOf, who: Someone) -> EntitlementOut:
     """Every door on the way learns of it within a second."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         row = service.give(connection, new.member, new.place, new.schedule, _span(new), hub.now())
         return EntitlementOut.of(row)
 
 
 @router.delete("/entitlements/{entitlement}", status_code=204, summary="Take a right back")
-def take_back(entitlement: RowId, hub: HubOf, _who: Someone) -> None:
+def take_back(entitlement: RowId, hub: HubOf, who: Someone) -> None:
     """Only one given by hand; a plan's goes with the plan."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         service.take_back(connection, entitlement, hub.now())
 
 
@@ -126,17 +126,17 @@ def keyholders_of(site: str, hub: HubOf, _who: Someone) -> list[KeyholderOut]:
 
 
 @router.put("/sites/{site}/keyholders/{badge}", summary="Make a badge a keyholder's")
-def name_keyholder(site: str, badge: RowId, hub: HubOf, _who: Someone) -> list[KeyholderOut]:
+def name_keyholder(site: str, badge: RowId, hub: HubOf, who: Someone) -> list[KeyholderOut]:
     """It opens the site's doors also when policies have expired; each use is an alarm."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         rows = keyholders.name(connection, site, badge, hub.now())
     return [KeyholderOut.of(row) for row in rows]
 
 
 @router.delete("/sites/{site}/keyholders/{badge}", status_code=204, summary="No keyholder any more")
-def take_keys(site: str, badge: RowId, hub: HubOf, _who: Someone) -> None:
+def take_keys(site: str, badge: RowId, hub: HubOf, who: Someone) -> None:
     """The badge opens by its holder's rights alone from then on."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         keyholders.take_back(connection, site, badge, hub.now())
 
 

@@ -40,7 +40,7 @@ _BOOKING, _SETTING = table(models.Booking), table(models.Setting)
 _ORDER = (_BOOKING.c.start, _BOOKING.c.id)
 _ROOM, _MEMBER = table(models.Room), table(models.Member)
 _TOLD = ("id", "room_id", "start", "end", "whole_day", "status", "title", "change_id", "changed_at")
-_SHOWN = (
+_SHOWN: Select[Any] = (
     select(
         *(_BOOKING.c[name] for name in _TOLD),
         _ROOM.c.name.label("room_name"),

@@ -37,11 +37,11 @@ def all_members(hub: HubOf, _who: Someone, after: Cursor = 0, limit: Limit = 100
 
 
 @router.post("/members", status_code=201, summary="Add a member")
-def add_member(new: MemberIn, hub: HubOf, _who: Someone) -> MemberOut:
+def add_member(new: MemberIn, hub: HubOf, who: Someone) -> MemberOut:
     """A member can enter nowhere until a badge and a booking or a standing right say so."""
     values = {"email": None, "language": new.language} | given(new)
     _check_order(values)
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return MemberOut.of(members.add_member(connection, values, hub.now()))
 
 
@@ -53,9 +53,9 @@ def member(member: str, hub: HubOf, _who: Someone) -> MemberOut:
 
 
 @router.patch("/members/{member}", summary="Change or suspend a member")
-def change_member(member: str, change: MemberChange, hub: HubOf, _who: Someone) -> MemberOut:
+def change_member(member: str, change: MemberChange, hub: HubOf, who: Someone) -> MemberOut:
     """Every door learns of it within a second."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         held = members.member_by_slug(connection, member)
         _check_order({"start": held.start, "end": held.end} | given(change))
         return MemberOut.of(members.change_member(connection, member, given(change), hub.now()))
@@ -69,12 +69,12 @@ def all_badges(hub: HubOf, _who: Someone, after: Cursor = 0, limit: Limit = 100)
 
 
 @router.post("/badges", status_code=201, summary="Enrol a badge")
-def enrol(new: BadgeIn, hub: HubOf, _who: Someone) -> BadgeOut:
+def enrol(new: BadgeIn, hub: HubOf, who: Someone) -> BadgeOut:
     """Its UID is sealed and cannot be read again. Random UIDs and known badges are refused."""
     values = given(new, leave=frozenset({"uid", "tech", "member"}))
     _check_order(values)
     read = members.credential_of(new.tech, new.uid.get_secret_value())
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return BadgeOut.of(
             members.enrol(connection, hub.keyring, read, new.member, values, hub.now())
         )
@@ -88,9 +88,9 @@ def badge(badge: RowId, hub: HubOf, _who: Someone) -> BadgeOut:
 
 
 @router.patch("/badges/{badge}", summary="Block a badge, or hand it over")
-def change_badge(badge: RowId, change: BadgeChange, hub: HubOf, _who: Someone) -> BadgeOut:
+def change_badge(badge: RowId, change: BadgeChange, hub: HubOf, who: Someone) -> BadgeOut:
     """Every door learns of it within a second."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         held = members.badge_by_id(connection, badge)
         _check_order({"start": held.start, "end": held.end} | given(change))
         return BadgeOut.of(
@@ -99,13 +99,13 @@ def change_badge(badge: RowId, change: BadgeChange, hub: HubOf, _who: Someone) -
 
 
 @router.post("/badges/{badge}/replacement", status_code=201, summary="Replace a badge")
-def replace(badge: RowId, new: BadgeIn, hub: HubOf, _who: Someone) -> BadgeOut:
+def replace(badge: RowId, new: BadgeIn, hub: HubOf, who: Someone) -> BadgeOut:
     """Its holder gets the new one; the old one opens nothing any more, within a second."""
     if new.member is not None:
         raise ProblemError(422, "The new badge is for whoever holds the old one; leave `member`.")
     values = given(new, leave=frozenset({"uid", "tech", "member"}))
     read = members.credential_of(new.tech, new.uid.get_secret_value())
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return BadgeOut.of(
             members.replace_badge(connection, hub.keyring, badge, read, values, hub.now())
         )
@@ -119,9 +119,9 @@ def unknown_badges(hub: HubOf, _who: Someone) -> list[UnknownBadgeOut]:
 
 
 @router.post("/unknown-badges/{badge}/claim", status_code=201, summary="Say whose a badge is")
-def claim(badge: RowId, to: ClaimIn, hub: HubOf, _who: Someone) -> BadgeOut:
+def claim(badge: RowId, to: ClaimIn, hub: HubOf, who: Someone) -> BadgeOut:
     """It is enrolled for the member, who can enter by it within a second."""
-    with writing(hub.engine) as connection:
+    with writing(hub.engine, who.operator_id) as connection:
         return BadgeOut.of(
             inbox.claim(connection, hub.keyring, badge, to.member, to.label, hub.now())
         )

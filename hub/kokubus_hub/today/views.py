@@ -96,7 +96,7 @@ def claim(
     """Say whose an unknown badge is."""
     who = _checked(request, hub, csrf)
     try:
-        with writing(hub.engine) as connection:
+        with writing(hub.engine, who.operator_id) as connection:
             slug = member.rpartition("(")[2].rstrip(") ")  # "Ada Beispiel (m-1234)"
             inbox.claim(connection, hub.keyring, badge, slug, label.strip() or None, hub.now())
     except ProblemError as error:
@@ -119,7 +119,7 @@ def invite(request: Request, site: str, hub: HubOf, given: Annotated[Invited, Fo
     """A booking from now on and a pass, for somebody who stands there."""
     who = _checked(request, hub, given.csrf)
     try:
-        with writing(hub.engine) as connection:
+        with writing(hub.engine, who.operator_id) as connection:
             made = _invited(connection, hub, site, given)
     except ProblemError as error:
         return _failed(request, hub, site, who, error)
