@@ -102,7 +102,7 @@ ready_tool() {
 }
 
 # shellcheck disable=SC2034 # for those who source this
-on_all_cores=(--numprocesses auto --dist worksteal -o tmp_path_retention_policy=failed)
+on_all_cores=(--numprocesses auto --dist worksteal -o tmp_path_retention_policy=failed -p no:schemathesis)
 
 # Temporary files in memory where there is enough: thousands of tests commit to databases of their
 # own, and what a disk's fsync is good for is none of their business.

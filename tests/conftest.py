@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import settings
 from tests.trying import PROFILES
+
+gc.disable()  # while modules are read, which make hundreds of thousands of objects and no litter
 
 for _name, _examples in PROFILES.items():
     settings.register_profile(_name, deadline=None, max_examples=_examples)
@@ -17,6 +20,13 @@ _PLAIN = [
     structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
 ]
 _UNCACHED = {"cache_logger_on_first_use": False}
+
+
+def pytest_collection_finish() -> None:
+    """What was read stays: from now on the collector looks at what tests make, and no more."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

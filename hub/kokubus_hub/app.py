@@ -70,9 +70,13 @@ def create_app(
     now: Callable[[], Instant] = wall_clock,
 ) -> FastAPI:
     """The whole web application; everything it depends on is passed in."""
-    hub = Hub(settings, engine, keyring, now, publisher)
-    beat = partial(_beat, settings, keyring)
-    feed = Feed(engine, partial(board.read, hub), live.fragments, beat)
+    app = bare_app()
+    serve_hub(app, Hub(settings, engine, keyring, now, publisher))
+    return app
+
+
+def bare_app() -> FastAPI:
+    """Every page and call; of which hub, `serve_hub` says."""
     app = _App(
         title="KoKubus",
         version=version("kokubus"),
@@ -80,13 +84,19 @@ def create_app(
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=partial(_life, feed),
+        lifespan=_life,
         responses=problems.RESPONSES,
     )
-    app.state.hub, app.state.feed = hub, feed
     problems.install(app)
     _mount(app)
     return app
+
+
+def serve_hub(app: FastAPI, hub: Hub) -> None:
+    """The application, whose live pages nobody follows yet, shows this hub from now on."""
+    beat = partial(_beat, hub.settings, hub.keyring)
+    app.state.hub = hub
+    app.state.feed = Feed(hub.engine, partial(board.read, hub), live.fragments, beat)
 
 
 def _beat(settings: Settings, keyring: Keyring) -> None:
@@ -146,7 +156,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _life(feed: Feed, _app: FastAPI) -> AsyncIterator[None]:
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    feed: Feed = app.state.feed
     feed.start()
     try:
         yield

@@ -41,7 +41,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def api(world: World, stage: Stage) -> Iterator[httpx.Client]:
-    stage.enter(world)
+    stage.enter(world.hub())
     headers = {"Authorization": f"Bearer {world.token(world.operator())}"}
     with asking(stage.address, headers=headers) as client:
         yield client

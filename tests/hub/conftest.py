@@ -49,7 +49,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def anybody(world: World, stage: Stage) -> Iterator[httpx.Client]:
     """A client without any right."""
-    stage.enter(world)
+    stage.enter(world.hub())
     with asking(stage.address) as client:
         yield client
 

@@ -89,8 +89,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ready(hub: Hub, made: Path) -> Hub:
+def begun(hub: Hub, made: Path) -> Hub:
     shutil.copytree(made, hub.folder)
+    return hub
+
+
+@pytest.fixture
+def ready(begun: Hub) -> Hub:
+    hub = begun
     with hub.engine() as engine, database.writing(engine) as connection:
         connection.execute(insert(table(models.Site)).values(slug="dorf", name="Dorf"))
         room = {"site_id": 1, "slug": "dorf-hall", "name": "Saal", "capacity": 8}
@@ -112,18 +118,16 @@ def test_init_makes_all_a_hub_needs(hub: Hub) -> None:
         assert rows(engine, models.Operator) == []
 
 
-def test_init_again_keeps_what_is_there(hub: Hub) -> None:
-    hub("init")
-    before = hub.files()
-    assert "made" not in hub("init")
-    assert hub.files() == before
+def test_init_again_keeps_what_is_there(begun: Hub) -> None:
+    before = begun.files()
+    assert "made" not in begun("init")
+    assert begun.files() == before
 
 
-def test_init_finishes_what_was_cut_short(hub: Hub) -> None:
-    hub("init")
-    (hub.settings.broker_tls / "server.crt").unlink()
-    assert "the broker's certificates" in hub("init")
-    assert (hub.settings.broker_tls / "server.crt").exists()
+def test_init_finishes_what_was_cut_short(begun: Hub) -> None:
+    (begun.settings.broker_tls / "server.crt").unlink()
+    assert "the broker's certificates" in begun("init")
+    assert (begun.settings.broker_tls / "server.crt").exists()
 
 
 def test_the_first_operator_gets_a_link_that_works_once(hub: Hub) -> None:
@@ -142,17 +146,16 @@ def test_an_operator_is_asked_for_whole(hub: Hub) -> None:
     assert not hub.folder.exists()
 
 
-def test_operators_and_tokens(hub: Hub) -> None:
-    hub("init")
-    hub("operator", "add", "Bea Beispiel", "--email", "bea@example.org")
-    assert "/sign-in/" in hub("operator", "link", "BEA@example.org")
-    token = hub("token", "add", "display", "--operator", "bea@example.org").strip()
-    with hub.engine() as engine, database.session_reading(engine) as session:
+def test_operators_and_tokens(begun: Hub) -> None:
+    begun("operator", "add", "Bea Beispiel", "--email", "bea@example.org")
+    assert "/sign-in/" in begun("operator", "link", "BEA@example.org")
+    token = begun("token", "add", "display", "--operator", "bea@example.org").strip()
+    with begun.engine() as engine, database.session_reading(engine) as session:
         assert people.token_of(session, token) == people.Who(1, "Bea Beispiel")
     nobody = ("token", "add", "display", "--operator", "nobody@example.org")
-    assert "no operator has the address" in hub.refused(*nobody)
+    assert "no operator has the address" in begun.refused(*nobody)
     again = ("operator", "add", "Bea", "--email", "bea@example.org")
-    assert "an operator with this address already" in hub.refused(*again)
+    assert "an operator with this address already" in begun.refused(*again)
 
 
 def test_an_agent_can_read_its_identity(ready: Hub, tmp_path: Path) -> None:

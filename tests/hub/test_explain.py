@@ -27,7 +27,6 @@ from tests.loopback import asking
 
 from kokubus.messages import By, Enforced
 from kokubus_hub import cli, database, models
-from kokubus_hub.app import create_app
 from kokubus_hub.context import Hub
 from kokubus_hub.explain.words import PASSED
 from kokubus_hub.people import service as people
@@ -51,10 +50,8 @@ def hub(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def api(hub: World, stage: Stage, tmp_path: Path) -> Iterator[httpx.Client]:
-    settings = Settings(data_dir=tmp_path)
-    served = Hub(settings, hub.engine, hub.keyring, lambda: hub.now, None)
-    stage.app = stage.app or create_app(settings, hub.engine, hub.keyring, None, served.now)
-    stage.app.state.hub = served
+    served = Hub(Settings(data_dir=tmp_path), hub.engine, hub.keyring, lambda: hub.now, None)
+    stage.enter(served)
     with database.session_writing(hub.engine) as session:
         operator = people.add_operator(session, "Olga Probe", "olga@example.org", NOW)
         token = people.make_token(session, operator.id, "test", NOW)

@@ -20,7 +20,7 @@ EVENING = "2026-09-21T18:00"
 @pytest.fixture
 def browser(world: World, stage: Stage) -> Iterator[tuple[httpx.Client, str]]:
     """A signed-in browser and its forms' token."""
-    stage.enter(world)
+    stage.enter(world.hub())
     started = world.session(world.operator())
     with asking(stage.address, headers={"Accept-Language": "en"}) as client:
         client.cookies.set(COOKIE, started.token)

@@ -23,7 +23,7 @@ from tests.hub.migrated import migrated
 from kokubus.errors import KokubusError
 from kokubus.occupancy import Belief
 from kokubus_hub import changes, database, models, places
-from kokubus_hub.app import configuration, create_app
+from kokubus_hub.app import bare_app, configuration, create_app, serve_hub
 from kokubus_hub.context import Hub
 from kokubus_hub.keys import Keyring
 from kokubus_hub.models import Base, table
@@ -238,47 +238,62 @@ def _applied() -> bytes:
         return path.read_bytes()
 
 
+_idle: list[FastAPI] = []
+
+
+@contextmanager
+def _app() -> Iterator[FastAPI]:
+    """An app for one world after the other: building it costs more than most tests do."""
+    app = _idle.pop() if _idle else bare_app()
+    yield app
+    _idle.append(app)
+
+
 @dataclass
 class Stage:
-    """One server and one app for many tests, each with a world of its own behind it.
+    """One server for many tests, each with a world of its own behind it.
 
-    Building the app costs more than most tests do. It runs no lifespan: no feed.
+    It runs no lifespan: no feed.
     """
 
+    app: FastAPI
     address: str = ""
-    app: FastAPI | None = None
 
-    def enter(self, world: World) -> None:
-        """From now on this world is served."""
-        self.app = self.app or world.app()
-        self.app.state.hub = world.hub()
+    def enter(self, hub: Hub) -> None:
+        """From now on this hub is served."""
+        serve_hub(self.app, hub)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.app is not None
         await self.app(scope, receive, send)
 
 
 @contextmanager
 def staging() -> Iterator[Stage]:
     """A server whose world each test brings along."""
-    stage = Stage()
-    with _running(uvicorn.Config(stage, lifespan="off", ws="none", log_level="warning")) as address:
-        stage.address = address
-        yield stage
+    with _app() as app:
+        stage = Stage(app)
+        config = uvicorn.Config(stage, lifespan="off", ws="none", log_level="warning")
+        with _running(config) as address:
+            stage.address = address
+            yield stage
 
 
 @contextmanager
 def serving(world: World) -> Iterator[str]:
     """The world's whole app, feed included, as `serve` configures it; its address."""
-    app = world.app()
-    with _running(configuration(app, world.settings), app.state.feed.ask_to_end) as address:
-        yield address
+    with _app() as app:
+        serve_hub(app, world.hub())
+        config = configuration(app, world.settings)
+        with _running(config, app.state.feed.ask_to_end) as address:
+            yield address
 
 
 @contextmanager
 def _running(config: uvicorn.Config, before: Callable[[], None] = lambda: None) -> Iterator[str]:
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        # As asyncio does for sockets of its own; else an answer waits 40 ms for the client's ACK.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = Thread(target=server.run, args=([listening],))
         thread.start()
         try:

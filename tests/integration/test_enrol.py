@@ -47,7 +47,7 @@ def hub(tmp_path: Path, stage: Stage) -> Iterator[World]:
     (tmp_path / "hub").mkdir()
     with web_world(tmp_path / "hub") as world:
         set_up(world.settings, world.now)
-        stage.enter(world)
+        stage.enter(world.hub())
         yield world
 
 
@@ -229,7 +229,7 @@ def test_a_hub_that_did_not_make_the_code_is_not_shown_it(
     asked: list[str] = []
     (tmp_path / "impostor").mkdir()
     with web_world(tmp_path / "impostor") as impostor:
-        stage.enter(impostor)
+        stage.enter(impostor.hub())
         monkeypatch.setattr(codes, "redeem", lambda *_: asked.append("redeem"))
         assert enrol(card, stage, made) == 2
     assert "is not the hub that made this code" in capsys.readouterr().err
