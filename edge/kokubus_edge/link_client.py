@@ -194,10 +194,10 @@ class DoorClient(mqtt.Client):
         return b"".join(said)
 
     def _piece(self) -> bytes:
-        """Some of the backlog, in whole packets."""
+        """Some of the backlog, in whole packets; nothing while somebody waits to say more."""
         piece = bytearray()
         with self._saying:
-            while self._backlog and len(piece) < _BACKLOG_PIECE:
+            while self._backlog and not self._said and len(piece) < _BACKLOG_PIECE:
                 piece += self._backlog.popleft()
         return bytes(piece)
 

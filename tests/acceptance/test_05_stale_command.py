@@ -95,6 +95,7 @@ def test_a_retained_command_waits_for_a_door_that_was_never_there(started: Netwo
     command, payload = desk.order(sent_at=now() - OFFLINE_MS)
     desk.send(payload, retain=True)
     agent.start()
+    wait_until(lambda: desk.told(command), "the door to speak of the command")
     wait_until(lambda: desk.booked(command) == "expired", "the hub to book it as expired")
     assert desk.told(command)[0] == ("expired", "command_expired")
     agent.process.kill()

@@ -51,9 +51,12 @@ def connected() -> Iterator[Line]:
     client.heard = lambda *one: line.heard.append(one)
     client.acked = lambda one: line.acked.extend(one.mids)
     client._handle_pingresp = line.ponged
-    with ours, theirs:
+    try:
         yield line
+    finally:  # also when Hypothesis ends an example early
         client.release()
+        ours.close()
+        theirs.close()
 
 
 said = st.one_of(
@@ -150,6 +153,23 @@ def test_what_happens_now_overtakes_the_backlog_that_waits_here() -> None:
         assert sorted(mids) == [*range(1, 201), 999]
         assert [mid for mid in mids if mid != 999] == list(range(1, 201))
         assert mids.index(999) < 150
+
+
+def test_what_is_said_while_a_turn_writes_goes_before_the_backlog() -> None:
+    """Whoever says one thing and then, in bulk, another is heard in that order."""
+    live, bulk = packets.publish("t", b"now", 1), packets.publish("t", b"before", 2)
+    with connected() as line:
+
+        def meanwhile() -> bool:
+            line.client.say(live)
+            line.client.say(bulk, bulk=True)
+            return False
+
+        line.client.want_write = meanwhile  # type: ignore[method-assign]  # asked amid a turn
+        line.client.turn(0)
+        line.client.want_write = lambda: False  # type: ignore[method-assign]
+        line.client.turn(0)
+        assert line.broker.recv(1_000) == live + bulk
 
 
 def test_a_broker_that_never_stops_talking_is_answered_all_the_same() -> None:
