@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.hub.small_hub import rows
@@ -131,6 +132,20 @@ def test_guests_of_a_calendar_get_theirs_from_the_worker(world: World, api: http
         assert passes.provide(connection, world.keyring, NOW) == 1
         assert not passes.wanted(connection, NOW)
         assert passes.provide(connection, world.keyring, NOW) == 0
+
+
+def test_the_worker_gives_so_many_a_turn_and_the_others_next_time(
+    world: World, api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = world.insert(models.Member, slug="m-gast", name="Gast", kind="guest")
+    booked = [world.book(world.member("Ada"), HALL, NOW, NOW + HOUR_MS) for _ in range(2)]
+    for booking in booked:
+        world.insert(models.BookingHolder, booking_id=booking, member_id=guest)
+    monkeypatch.setattr(passes, "_LACKING", passes._LACKING.limit(1))
+    with database.writing(world.engine) as connection:
+        given = [passes.provide(connection, world.keyring, NOW) for _ in range(3)]
+    assert given == [1, 1, 0]
+    assert {row["booking_id"] for row in rows(world.engine, models.GuestPass)} == set(booked)
 
 
 # --- the page ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -59,37 +60,34 @@ _HAS_BADGE = (
     .where(_BADGE.c.member_id == _MEMBER.c.id, _BADGE.c.status == "active", _BADGE.c.tech != PIN)
     .exists()
 )
-_HAS_PASS = (
-    select(_PASS.c.id)
-    .where(_PASS.c.booking_id == _BOOKING.c.id, _PASS.c.member_id == _MEMBER.c.id)
-    .exists()
-)
-_COMES = or_(
-    _MEMBER.c.id == _BOOKING.c.member_id,
-    _MEMBER.c.id.in_(select(_HOLDER.c.member_id).where(_HOLDER.c.booking_id == _BOOKING.c.id)),
-)
-_WITHOUT: Select[Any] = (
-    select(_BOOKING.c.id, _ROOM.c.site_id, _MEMBER.c.id.label("member"))
-    .join_from(_BOOKING, _ROOM)
-    .join(_MEMBER, _COMES)
-    .where(_BOOKING.c.status == "confirmed", _MEMBER.c.kind == "guest", ~_HAS_BADGE, ~_HAS_PASS)
-    .order_by(_BOOKING.c.id, _MEMBER.c.id)
-)
 _GUESTS = select(_MEMBER.c.id).where(_MEMBER.c.kind == "guest", ~_HAS_BADGE)
+A_TURN = 200
+"""So many bookings' guests get their passes in one transaction: a tap may wait for it."""
 
 
-def _lacking(whose: ColumnElement[Any]) -> Select[Any]:
-    """Bookings to come of which one of these has no pass: found by the few guests there are."""
+def _ahead(query: Select[Any], whose: ColumnElement[Any]) -> Select[Any]:
+    """Of bookings to come, those of which one of these has no pass."""
     given = exists().where(_PASS.c.booking_id == _BOOKING.c.id, _PASS.c.member_id == whose)
-    ahead = _BOOKING.c.end > bindparam("now")
-    query = select(_BOOKING.c.id).where(_BOOKING.c.status == "confirmed", ahead)
-    return query.where(whose.in_(_GUESTS), ~given)
+    return query.where(_BOOKING.c.status == "confirmed", _BOOKING.c.end > bindparam("now"), ~given)
 
 
-_LACKING = union(
-    _lacking(_BOOKING.c.member_id),
-    _lacking(_HOLDER.c.member_id).join(_HOLDER, _HOLDER.c.booking_id == _BOOKING.c.id),
-)
+def _lacking(query: Select[Any], whose: ColumnElement[Any]) -> Select[Any]:
+    """Found by the guests there are, who are few."""
+    return _ahead(query, whose).where(whose.in_(_GUESTS))
+
+
+def _without(query: Select[Any], whose: ColumnElement[Any]) -> Select[Any]:
+    """Found by their bookings."""
+    asked = _BOOKING.c.id.in_(bindparam("bookings", expanding=True))
+    named = query.join(_ROOM, _ROOM.c.id == _BOOKING.c.room_id).join(_MEMBER, _MEMBER.c.id == whose)
+    guest = named.where(asked, _MEMBER.c.kind == "guest", ~_HAS_BADGE)
+    return _ahead(guest, whose).add_columns(_ROOM.c.site_id, _MEMBER.c.id.label("member"))
+
+
+_OF_BOOKER = select(_BOOKING.c.id), _BOOKING.c.member_id
+_OF_OTHERS = select(_BOOKING.c.id).join_from(_BOOKING, _HOLDER), _HOLDER.c.member_id
+_LACKING = union(_lacking(*_OF_BOOKER), _lacking(*_OF_OTHERS)).limit(A_TURN)
+_WITHOUT = union(_without(*_OF_BOOKER), _without(*_OF_OTHERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +107,14 @@ class Pass:
 def provide(
     connection: Connection, keyring: Keyring, now: Instant, bookings: Sequence[int] | None = None
 ) -> int:
-    """Give every guest of these bookings (None: of all to come) who lacks one a pass; how many."""
+    """Give every guest of these bookings who lacks one a pass; how many.
+
+    None means the first `A_TURN` to come of which one lacks it.
+    """
     if bookings is None:
         bookings = list(connection.execute(_LACKING, {"now": now}).scalars())
-    mine = _BOOKING.c.id.in_(bookings), _BOOKING.c.end > now
-    waiting = list(connection.execute(_WITHOUT.where(*mine)))
+    found = connection.execute(_WITHOUT, {"bookings": list(bookings), "now": now})
+    waiting = sorted(found, key=attrgetter("id", "member"))
     if not waiting:
         return 0
     change = changes.record(connection, now, "passes given")
