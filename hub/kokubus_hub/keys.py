@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from nacl.bindings import crypto_sign, crypto_sign_BYTES
 
 from kokubus import credential, joining
 from kokubus.errors import KokubusError, WireError
@@ -38,15 +39,28 @@ class KeysError(KokubusError):
     """A key is missing, damaged or does not fit what it should open."""
 
 
+class Signing:
+    """Signs with an Ed25519 key by libsodium: every answer at a door waits for it.
+
+    The signature is the one that `Ed25519PrivateKey.sign` makes (RFC 8032 leaves no choice), in
+    little more than half the time.
+    """
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._secret = key.private_bytes_raw() + key.public_key().public_bytes_raw()
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The 64 bytes."""
+        return crypto_sign(data, self._secret)[:crypto_sign_BYTES]
+
+
 class Keyring:
     """The hub's keys, loaded. ``kid`` names the signing key on the wire."""
 
     def __init__(
         self, signing: Ed25519PrivateKey, sealing: X25519PrivateKey, pepper: bytes, storage: bytes
     ) -> None:
-        self.signing = signing
-        self.verifying: Ed25519PublicKey = signing.public_key()
-        self.kid = kid_of(self.verifying)
+        self._sign_with(signing)
         self.sealing_public = sealing.public_key().public_bytes_raw()
         self._folder: Path | None = None
         self._seen = (0, 0)
@@ -101,9 +115,13 @@ class Keyring:
             return
         stamp = _stamp(self._folder / _SIGNING)
         if stamp != self._seen:
-            self.signing = _signing(self._folder / _SIGNING)
-            self.verifying = self.signing.public_key()
-            self.kid, self._seen = kid_of(self.verifying), stamp
+            self._sign_with(_signing(self._folder / _SIGNING))
+            self._seen = stamp
+
+    def _sign_with(self, key: Ed25519PrivateKey) -> None:
+        self.signing = Signing(key)
+        self.verifying: Ed25519PublicKey = key.public_key()
+        self.kid = kid_of(self.verifying)
 
     def unseal(self, sealed: str, tap: str) -> bytes:
         """The ``tech|UID`` of a tap's credential; WireError if it was not sealed for us."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 
 from kokubus.messages import Clock, Instant, Side
 from kokubus.occupancy import Passage, Sensor
@@ -22,14 +22,18 @@ _TAPS = among(
     _EVENT.c.tap,
     "taps",
 )
-_WAITING = select(
-    _PASSAGE.c.id,
+_WAITING = among(
+    select(
+        _PASSAGE.c.id,
+        _PASSAGE.c.tap,
+        _PASSAGE.c.door_id,
+        _PASSAGE.c.at,
+        _PASSAGE.c.side,
+        _PASSAGE.c.untimed_boot,
+    ).where(_PASSAGE.c.member_id.is_(None)),
     _PASSAGE.c.tap,
-    _PASSAGE.c.door_id,
-    _PASSAGE.c.at,
-    _PASSAGE.c.side,
-    _PASSAGE.c.untimed_boot,
-).where(_PASSAGE.c.tap.in_(bindparam("taps", expanding=True)), _PASSAGE.c.member_id.is_(None))
+    "taps",
+)
 _PROMPT_MS = 1_000
 
 
@@ -67,8 +71,10 @@ def _late_taps(batch: Batch, taps: list[str]) -> None:
     """A passage may arrive before its tap, when the tap had to be sent again."""
     if not taps:
         return
-    known = _known(batch, taps)
-    rows = [dict(row) for row in batch.connection.execute(_WAITING, {"taps": taps}).mappings()]
+    query = _WAITING[batch.connection.dialect.name]
+    found = run(batch.connection, query, {"taps": listed(taps)})
+    rows = [dict(row) for row in found.mappings()]
+    known = _known(batch, [row["tap"] for row in rows])
     for row in rows:
         tap, told = known[row["tap"]], row["side"]
         row["side"] = told or tap.side

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kokubus import credential
 from kokubus.credential import Credential
@@ -51,6 +53,14 @@ def test_keys_are_the_same_after_loading(keyring: Keyring, tmp_path: Path) -> No
     assert again.lookup(BADGE.text) == keyring.lookup(BADGE.text)
     assert again.open(keyring.seal(b"secret", "badge"), "badge") == b"secret"
     again.verifying.verify(keyring.signing.sign(b"x"), b"x")
+
+
+def test_signatures_are_those_of_the_standard(keyring: Keyring, tmp_path: Path) -> None:
+    """RFC 8032 leaves no choice: whoever signs, the bytes are the same."""
+    held = load_pem_private_key((tmp_path / "keys" / "signing.pem").read_bytes(), None)
+    assert isinstance(held, Ed25519PrivateKey)
+    for said in (b"", b"x", bytes(range(256)) * 8):
+        assert keyring.signing.sign(said) == held.sign(said)
 
 
 def test_two_hubs_look_badges_up_differently(keyring: Keyring, tmp_path: Path) -> None:
