@@ -159,6 +159,44 @@ def test_a_container_moves(engine: Engine) -> None:
     assert (placement.address, placement.end) == ("Musterplatz 2", None)
 
 
+def told(engine: Engine) -> int:
+    """A week of the only placement is in reports; the placement's id."""
+    [placement] = rows(engine, models.Placement).values()
+    week = {"start": placement.start, "end": placement.start + 7 * 86_400_000, "weeks": 1.0}
+    block = week | {"site_id": placement.site_id, "placement_id": placement.id, "made_at": NOW}
+    with database.writing(engine) as connection:
+        connection.execute(table(models.ReportBlock).insert().values(level="week", **block))
+    return int(placement.id)
+
+
+def test_a_placement_of_which_reports_were_told_is_put_right_where_it_stands(
+    engine: Engine,
+) -> None:
+    put(engine, dorf())
+    before = told(engine)
+    longer = DORF.replace("Musterweg 1", "Musterweg 1a").replace("2026-11-20", "2026-11-27")
+    assert put(engine, dorf(longer)).lines == (
+        "- placement of dorf: Musterweg 1",
+        "+ placement of dorf: Musterweg 1a, 2026-10-20 to 2026-11-27",
+    )
+    [placement] = rows(engine, models.Placement).values()
+    assert (placement.id, placement.address) == (before, "Musterweg 1a")
+    again = "\n[[placement]]\nmunicipality = 'musterstadt'\nmunicipality_name = 'Musterstadt'"
+    again += "\naddress = 'Platz 3'\nfrom = 2026-12-01\n[opening]"
+    put(engine, dorf(longer.replace("\n[opening]", again)))
+    assert [row.id == before for row in rows(engine, models.Placement).values()] == [True, False]
+
+
+def test_a_placement_of_which_reports_were_told_does_not_go(engine: Engine) -> None:
+    put(engine, dorf())
+    before = told(engine)
+    later = dorf(DORF.replace("from = 2026-10-20", "from = 2026-10-21"))
+    with pytest.raises(SiteError, match=r"'Musterweg 1' were told: keep .* from = 2026-10-20"):
+        put(engine, later)
+    [placement] = rows(engine, models.Placement).values()
+    assert placement.id == before
+
+
 def test_what_a_file_no_longer_names_stays_and_is_said_to(engine: Engine) -> None:
     put(engine, dorf())
     before = newest_change(engine)

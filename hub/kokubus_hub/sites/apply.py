@@ -1,27 +1,25 @@
 """Site TOML into the database: what would change is said first, then done at once or not at all.
 
 Applying the same files again changes nothing. What the files no longer name stays, because
-events refer to it, and is said to stay; only placements are taken away.
+events refer to it, and is said to stay; only placements are taken away (`placements`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from kokubus.errors import SiteError
 from kokubus.messages import Instant
-from kokubus.site import Door, Placement, Room, Sensor, Site, read_site
+from kokubus.site import Door, Room, Sensor, Site, read_site
 from kokubus.site.shapes import OUTSIDE
-from kokubus_hub import changes, models, rules
+from kokubus_hub import changes, models
 from kokubus_hub.models import table
-from kokubus_hub.sites import closures, files
+from kokubus_hub.sites import files, placements
 
 Values = Mapping[str, Any]
 _TABLES: Mapping[str, Table] = {
@@ -32,7 +30,6 @@ _TABLES: Mapping[str, Table] = {
     "door": table(models.Door),
     "sensor": table(models.Sensor),
 }
-_PLACEMENT, _SITE = table(models.Placement), table(models.Site)
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 
@@ -104,8 +101,10 @@ def apply(connection: Connection, sites: Sequence[Site], now: Instant) -> Applie
 
 def _apply_site(work: _Work, site: Site, now: Instant) -> None:
     site_id = work.put("site", site.id, _site(site))
-    if _place(work, site, site_id):
-        work.stranded = list(_stranded(work.connection, site_id, now))
+    stood = placements.put(work.connection, site_id, site, _stands(work, site))
+    if stood:
+        work.lines += stood
+        work.stranded = list(placements.stranded(work.connection, site_id, now))
     for room in site.rooms:
         work.put("room", room.id, _room(room, site_id))
     for device in site.devices:
@@ -118,6 +117,15 @@ def _apply_site(work: _Work, site: Site, now: Instant) -> None:
     if work.filed and not work.lines:
         work.lines.append(f"~ file of {site.id}: what only its devices need")
     work.lines += [*work.stranded, *_left_over(work, site_id)]
+
+
+def _stands(work: _Work, site: Site) -> list[placements.Stand]:
+    return [
+        placements.stand(
+            one, work.put("municipality", one.municipality, {"name": one.municipality_name}), site
+        )
+        for one in site.placements
+    ]
 
 
 @dataclass(slots=True)
@@ -151,59 +159,6 @@ class _Work:
             said = ", ".join(f"{key} {held[key]!r} -> {value!r}" for key, value in fresh.items())
             self.lines.append(f"~ {name}: {said}")
             self.connection.execute(update(target).where(target.c.id == row.id).values(**fresh))
-
-
-def _place(work: _Work, site: Site, site_id: int) -> bool:
-    """Whether placements differed; nothing refers to one, so they go and come."""
-    wanted = {_placement(work, one, site): one for one in site.placements}
-    query = select(_PLACEMENT).where(_PLACEMENT.c.site_id == site_id)
-    held = {
-        (row.municipality_id, row.address, row.start, row.end, row.latitude, row.longitude): row
-        for row in work.connection.execute(query)
-    }
-    for key in held.keys() - wanted.keys():
-        work.lines.append(f"- placement of {site.id}: {held[key].address}")
-        work.connection.execute(delete(_PLACEMENT).where(_PLACEMENT.c.id == held[key].id))
-    for key in wanted.keys() - held.keys():
-        municipality, address, start, end, latitude, longitude = key
-        said = wanted[key]
-        work.lines.append(f"+ placement of {site.id}: {address}, {said.start} to {said.end}")
-        work.connection.execute(
-            insert(_PLACEMENT).values(
-                site_id=site_id,
-                municipality_id=municipality,
-                address=address,
-                start=start,
-                end=end,
-                latitude=latitude,
-                longitude=longitude,
-            )
-        )
-    return held.keys() != wanted.keys()
-
-
-def _stranded(connection: Connection, site_id: int, now: Instant) -> Iterator[str]:
-    """Bookings that the placements leave on the road: they stay, and open nothing there."""
-    site = connection.execute(select(_SITE).where(_SITE.c.id == site_id)).one()
-    stands = connection.execute(select(_PLACEMENT).where(_PLACEMENT.c.site_id == site_id)).all()
-    for start, end in rules.in_transit(site, stands):
-        for row in closures.hits(connection, site_id, max(start, now), end):
-            yield f"! booking {row.id} of {row.room} falls into transit"
-
-
-_Stand = tuple[int, str, Instant, Instant | None, float | None, float | None]
-
-
-def _placement(work: _Work, one: Placement, site: Site) -> _Stand:
-    municipality = work.put("municipality", one.municipality, {"name": one.municipality_name})
-    zone = ZoneInfo(site.timezone)
-    end = None if one.end is None else _midnight(one.end, zone)
-    start = _midnight(one.start, zone)
-    return municipality, one.address, start, end, one.latitude, one.longitude
-
-
-def _midnight(day: date, zone: ZoneInfo) -> Instant:
-    return int(datetime.combine(day, time(), zone).timestamp()) * 1000
 
 
 def _site(site: Site) -> Values:
