@@ -11,7 +11,9 @@ gpiozero's own default tries lgpio, RPi.GPIO, pigpio and then ``native``, warnin
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from tempfile import mkdtemp
 from typing import Any
 
 from kokubus.errors import SettingsError
@@ -52,6 +54,9 @@ def _first(names: list[str]) -> Any:
 
 
 def _lgpio() -> Any:
+    """lgpio makes a pipe in the folder it is loaded in, or in the one that LG_WD names."""
+    if not os.access(os.curdir, os.W_OK):
+        os.environ.setdefault("LG_WD", mkdtemp(prefix="kokubus-"))
     from kokubus_edge.quiet_pins import quiet_lgpio_factory  # noqa: PLC0415 - only a Pi has lgpio
 
     return quiet_lgpio_factory()

@@ -127,7 +127,7 @@ def read_settings(path: Path) -> Settings:
     Raises `SettingsError` or `SiteError`, one line a problem, naming file and key.
     """
     agent = _agent(path)
-    folder = path.parent
+    folder = path.absolute().parent
     site_file = folder / agent.site
     settings = Settings(
         device=agent.device,

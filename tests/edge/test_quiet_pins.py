@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from tests.edge.rig import dorf
+from tests.edge.simulated_device import settings
 
 from kokubus_edge.hardware import release
+from kokubus_edge.pin_factory import VARIABLE, pin_factory
 
 
 @pytest.fixture
@@ -59,3 +64,19 @@ def test_on_a_real_pi_an_active_low_relay_is_never_low_at_start_nor_left_floatin
     release(dorf().doors[1:], factory)
     assert lgpio == [("input", 23), ("output", 23, 1)]
     factory.close()
+
+
+@pytest.mark.usefixtures("lgpio")
+@pytest.mark.parametrize("writable", [True, False])
+def test_started_where_nothing_can_be_written_it_gives_lgpio_a_folder_for_its_pipe(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writable: bool
+) -> None:
+    """As systemd does it, and ``sudo -u kokubus kokubus edge release`` in somebody's home."""
+    monkeypatch.setenv("LG_WD", "")
+    monkeypatch.delenv("LG_WD")
+    monkeypatch.setattr(os, "access", lambda *_: writable)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pin_factory(settings(tmp_path, simulated=False), {VARIABLE: "lgpio"}).close()
+    folder = os.environ.get("LG_WD")
+    assert (folder is None) is writable
+    assert folder is None or Path(folder).parent == tmp_path

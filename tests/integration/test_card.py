@@ -112,7 +112,9 @@ def test_the_first_start_is_a_script_for_this_very_layout() -> None:
     assert "/opt/kokubus/current/bin/kokubus" in unit
     for link in ("current", "steady"):
         assert f'ln -sfn "$version" /opt/kokubus/{link}' in script
-    assert 'touch "/opt/kokubus/$version/complete"' in script
+    assert '>"/opt/kokubus/$version/complete"' in script
+    lines = [line.strip() for line in script.splitlines() if line.strip() not in {"", "fi"}]
+    assert len(lines) == len(set(lines)), "said twice"
 
 
 def test_what_outlives_a_start_lies_on_the_doors_own_partition() -> None:

@@ -62,6 +62,12 @@ def test_the_door_releases_its_relays_however_it_ends() -> None:
     assert "network" not in parser["Unit"]["After"]
 
 
+def test_the_door_works_in_a_folder_that_lgpio_may_write_to() -> None:
+    """lgpio 0.2.2 makes a pipe in the working directory when it is loaded, and fails without."""
+    service = read(UNITS[1])["Service"]
+    assert service["WorkingDirectory"] == f"/run/{service['RuntimeDirectory']}"
+
+
 def test_enrolment_tries_again_only_where_that_can_help() -> None:
     service = read(UNITS[3])["Service"]
     assert service["ExecStart"].endswith(f"edge enrol --file {BOOT_FILE}")
