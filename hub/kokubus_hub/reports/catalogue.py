@@ -156,7 +156,7 @@ FIGURES = (
 BY_KEY = {figure.key: figure for figure in FIGURES}
 HEAT = _(
     "Mean share of the places by weekday and hour over the whole stay, in quarters. Grey: fewer"
-    " than three weeks were counted, or fewer than five people came on that weekday."
+    " than three weeks were counted, or fewer than five people were there in that hour."
 )
 PRIVACY = _(
     "No figure is about fewer than five people; counts are rounded to five. Time is divided once"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 from kokubus.messages import Instant
 from kokubus_hub import models, rules
 from kokubus_hub.models import table
-from kokubus_hub.reports.periods import Span, Stay, local_day
+from kokubus_hub.reports.periods import Span, Stay, local_day, midnight
 
 QUARTER_MS, HOUR_MS, DAY_MS = 900_000, 3_600_000, 86_400_000
 MEMORY_MS = 30 * DAY_MS
@@ -25,6 +25,10 @@ _ESTIMATE, _SENSOR, _READING = table(models.Estimate), table(models.Sensor), tab
 _EVENT, _ENFORCEMENT = table(models.AccessEvent), table(models.Enforcement)
 _PASSAGE, _BOOKING = table(models.Passage), table(models.Booking)
 _HOLDER = table(models.BookingHolder)
+
+
+Visit = tuple[int, date]
+"""A member, on a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +52,18 @@ class Booked:
 
 @dataclass(slots=True)
 class Measured:
-    """Everything a report is made of. A visit is a member on a day."""
+    """Everything a report is made of. A visit is a member on a day.
+
+    ``inside`` says of each visit from when until when it may have lasted at most: from the first
+    badge-in to a badge-out after the last one, else to the end of the day.
+    """
 
     spans: Sequence[Span]
     places: int = 0
     open_quarters: int = 0
     quarters: list[Quarter] = field(default_factory=list)
-    visits: set[tuple[int, date]] = field(default_factory=set)
-    booked_visits: set[tuple[int, date]] = field(default_factory=set)
+    inside: dict[Visit, Span] = field(default_factory=dict)
+    booked_visits: set[Visit] = field(default_factory=set)
     known_before: set[int] = field(default_factory=set)
     bookings: list[Booked] = field(default_factory=list)
     stays_ms: list[tuple[int, int]] = field(default_factory=list)
@@ -63,10 +71,19 @@ class Measured:
     turned_away: set[Instant] = field(default_factory=set)
 
     @property
+    def visits(self) -> frozenset[Visit]:
+        """Who came in, on which day."""
+        return frozenset(self.inside)
+
+    @property
+    def came(self) -> frozenset[int]:
+        """Whoever came in: the people behind every figure that is counted or measured."""
+        return frozenset(member for member, _ in self.inside)
+
+    @property
     def people(self) -> frozenset[int]:
         """Whoever came in, or had booked."""
-        bookers = {one.member for one in self.bookings if one.member is not None}
-        return frozenset({member for member, _ in self.visits} | bookers)
+        return self.came | {one.member for one in self.bookings if one.member is not None}
 
 
 def measure(connection: Connection, stay: Stay, spans: Sequence[Span]) -> Measured:
@@ -80,22 +97,17 @@ def measure(connection: Connection, stay: Stay, spans: Sequence[Span]) -> Measur
     made.air = _air(connection, stay.site.id, spans, opened)
     _add_visits(connection, stay, made)
     _add_bookings(connection, stay, {room.id: room.purpose for room in rooms}, made)
-    made.stays_ms = _dwells(connection, stay, spans)
+    _add_dwells(connection, stay, made)
     made.turned_away = _turned_away(connection, stay.site.id, spans)
     return made
 
 
 def people_by_day(connection: Connection, stay: Stay, week: Span) -> list[frozenset[int]]:
-    """Whoever came in, or had booked from, on each day of a week."""
-    days: list[set[int]] = []
+    """Whoever came in on each day of a week."""
     made = Measured([week])
     _add_visits(connection, stay, made)
-    rooms = select(_ROOM.c.id).where(_ROOM.c.site_id == stay.site.id)
-    booked = connection.execute(_bookings(rooms, [week])).all()
-    for start, end in stay.days(week):
-        came = {member for member, day in made.visits if day == local_day(start, stay.zone)}
-        days.append(came | {row.member_id for row in booked if start <= row.start < end})
-    return [frozenset(member for member in day if member is not None) for day in days]
+    days = [local_day(start, stay.zone) for start, _ in stay.days(week)]
+    return [frozenset(member for member, day in made.visits if day == one) for one in days]
 
 
 def _within(column: ColumnElement[int], spans: Iterable[Span]) -> ColumnElement[bool]:
@@ -173,7 +185,10 @@ def _entries(connection: Connection, site: int, when: ColumnElement[bool]) -> li
 
 def _add_visits(connection: Connection, stay: Stay, made: Measured) -> None:
     for row in _entries(connection, stay.site.id, _within(_ENFORCEMENT.c.at, made.spans)):
-        made.visits.add((row.member_id, local_day(row.at, stay.zone)))
+        day = local_day(row.at, stay.zone)
+        visit = (row.member_id, day)
+        since = min(row.at, made.inside.get(visit, (row.at, 0))[0])
+        made.inside[visit] = (since, midnight(day + timedelta(days=1), stay.zone))
     first = min(start for start, _ in made.spans)
     before = and_(_ENFORCEMENT.c.at >= first - MEMORY_MS, _ENFORCEMENT.c.at < first)
     made.known_before = {row.member_id for row in _entries(connection, stay.site.id, before)}
@@ -183,11 +198,11 @@ def _add_bookings(
     connection: Connection, stay: Stay, purposes: dict[int, str], made: Measured
 ) -> None:
     rows = connection.execute(_bookings(list(purposes), made.spans)).all()
-    holders = _holders(connection, [row.id for row in rows])
+    holders, visits = _holders(connection, [row.id for row in rows]), made.visits
     for row in rows:
         members = holders[row.id] | ({row.member_id} if row.member_id is not None else set())
         days = _days(row, stay)
-        mine = {visit for visit in made.visits if visit[0] in members and visit[1] in days}
+        mine = {visit for visit in visits if visit[0] in members and visit[1] in days}
         made.booked_visits |= mine
         came = row.status != "no_show" and (row.checked_in_at is not None or bool(mine))
         made.bookings.append(Booked(row.member_id, purposes[row.room_id], came))
@@ -215,21 +230,28 @@ def _holders(connection: Connection, bookings: list[int]) -> defaultdict[int, se
     return found
 
 
-def _dwells(connection: Connection, stay: Stay, spans: Sequence[Span]) -> list[tuple[int, int]]:
-    """(member, milliseconds) from a badge-in to the next badge-out of the same day."""
+def _add_dwells(connection: Connection, stay: Stay, made: Measured) -> None:
+    """From each badge-in to the next badge-out of the same day; the last one ends a visit."""
     query = (
         select(_PASSAGE.c.member_id, _PASSAGE.c.at, _PASSAGE.c.side)
         .join_from(_PASSAGE, _DOOR)
         .where(_DOOR.c.site_id == stay.site.id, _DOOR.c.from_room_id.is_(None))
-        .where(_PASSAGE.c.member_id.is_not(None), _within(_PASSAGE.c.at, spans))
+        .where(_PASSAGE.c.member_id.is_not(None), _within(_PASSAGE.c.at, made.spans))
         .order_by(_PASSAGE.c.member_id, _PASSAGE.c.at, _PASSAGE.c.id)
     )
-    return [
+    passages = connection.execute(query).all()
+    made.stays_ms = [
         (into.member_id, out.at - into.at)
-        for into, out in pairwise(connection.execute(query).all())
+        for into, out in pairwise(passages)
         if (into.member_id, into.side, out.side) == (out.member_id, "in", "out")
         and local_day(into.at, stay.zone) == local_day(out.at, stay.zone)
     ]
+    for visit, last in {
+        (row.member_id, local_day(row.at, stay.zone)): row for row in passages
+    }.items():
+        if last.side == "out" and visit in made.inside:
+            since, until = made.inside[visit]
+            made.inside[visit] = (since, max(since, min(until, last.at)))
 
 
 def _turned_away(connection: Connection, site: int, spans: Sequence[Span]) -> set[Instant]:

@@ -53,10 +53,11 @@ def may_tell(people: frozenset[int]) -> bool:
 def partition(parts: Mapping[Key, Part]) -> dict[Key, int | None]:
     """Parts whose sum is told too, rounded; None for those that are held back.
 
-    Parts with nobody in them are 0 where nothing else is held back; else they are hidden among
-    the others, so that "0" and "held back" cannot be told apart by elimination.
+    A count of which nobody knows whom it is about may be about one. Parts with nobody in them
+    are 0 where nothing else is held back; else they are hidden among the others, so that "0" and
+    "held back" cannot be told apart by elimination.
     """
-    hidden = {key for key, part in parts.items() if part.people and not may_tell(part.people)}
+    hidden = {key for key, part in parts.items() if part.count and not may_tell(part.people)}
     while hidden and not may_tell(_union(parts, hidden)):
         left = [key for key in parts if key not in hidden]
         if not left:

@@ -2,12 +2,16 @@
 
 A block is released `SETTLE_MS` after it is over, when doors that were offline have reported. It
 stays as it is: an export of later says the same, so that two exports cannot be subtracted, and
-nothing changes when taps forget their member or a member is erased.
+nothing changes when taps forget their member or a member is erased. Nor is any day of a site
+told twice: where a placement is put right later, weeks that a released one reaches into are
+left out.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select
@@ -67,15 +71,35 @@ def release_next(engine: Engine, now: Instant) -> bool:
 
 def _due(connection: Connection, settled: Instant) -> tuple[Stay, Span | None] | None:
     for stay in stays(connection, settled):
-        done = {(row.level, row.start) for row in _blocks(connection, stay)}
-        begun = {start for _, start in done}
+        told = _told_of(connection, stay.site.id)
         for week in stay.weeks(settled):
-            if week[0] not in begun:
+            if not told.reach_into(week):
                 return stay, week
         over = stay.end is not None and stay.end <= settled
-        if over and (Level.STAY, stay.start) not in done:
+        if over and not any(row.level == Level.STAY for row in _blocks(connection, stay)):
             return stay, None
     return None
+
+
+@dataclass(slots=True)
+class _Told:
+    """The days and weeks of a site that are released, in order."""
+
+    starts: list[Instant]
+    ends: list[Instant]
+
+    def reach_into(self, week: Span) -> bool:
+        """Whether one of them holds a part of this week; they do not overlap each other."""
+        last = bisect_left(self.starts, week[1]) - 1
+        return last >= 0 and self.ends[last] > week[0]
+
+
+def _told_of(connection: Connection, site: int) -> _Told:
+    query = select(_BLOCK.c.start, _BLOCK.c.end).where(
+        _BLOCK.c.site_id == site, _BLOCK.c.level != Level.STAY
+    )
+    rows = connection.execute(query.order_by(_BLOCK.c.start)).all()
+    return _Told([row.start for row in rows], [row.end for row in rows])
 
 
 def _blocks(connection: Connection, stay: Stay) -> list[Any]:
@@ -116,7 +140,7 @@ def _rest(connection: Connection, stay: Stay) -> list[Block]:
     if not held:
         return [_row(stay, Level.STAY, [(stay.start, stay.start)], None, _heat(connection, stay))]
     measured = measure(connection, stay, held)
-    if not may_tell(measured.people):
+    if not may_tell(measured.came):
         return [_row(stay, Level.STAY, held, None, _heat(connection, stay))]
     return [_told(stay, Level.STAY, measured) | {"heat": _heat(connection, stay)}]
 
@@ -125,7 +149,7 @@ def _heat(connection: Connection, stay: Stay) -> Any:
     """The whole stay's weekdays by the hour; None if too few people came at all."""
     assert stay.end is not None  # noqa: S101 - only a stay that is over is asked for
     measured = measure(connection, stay, [(stay.start, stay.end)])
-    return telling.heat(measured, stay.zone) if may_tell(measured.people) else None
+    return telling.heat(measured, stay.zone) if may_tell(measured.came) else None
 
 
 def _told(stay: Stay, level: Level, measured: Measured) -> Block:

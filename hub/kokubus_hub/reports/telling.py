@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from math import sqrt
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kokubus_hub.reports.measuring import Measured, Quarter
+from kokubus_hub.reports.measuring import HOUR_MS, Measured, Quarter, Visit
 from kokubus_hub.reports.periods import Span, local, local_day
 from kokubus_hub.reports.privacy import K, Part, partition, rounded
 
@@ -21,6 +22,8 @@ Z90 = 1.645
 FULL = 0.8
 """From this share of its places on a site is called full."""
 WARY_PPM, BAD_PPM = 1_000, 1_400
+EMPTY = 0.05
+"""Below this mean share of its places a site counts as empty."""
 Figures = dict[str, Any]
 """By key: a number, None where it may not be told, or ``[low, high]``."""
 
@@ -71,15 +74,15 @@ def _peak(opened: Sequence[Quarter], measured: Measured) -> int | None:
 
 def _visits(measured: Measured) -> Figures:
     with_booking, without = measured.booked_visits, measured.visits - measured.booked_visits
-    came = frozenset(member for member, _ in measured.visits)
-    returning = frozenset(came & measured.known_before)
+    came = measured.came
+    returning = came & measured.known_before
     told = partition({"booked_visits": _part(with_booking), "walk_ins": _part(without)})
     new = came - returning
     parts = {"new": Part(len(new), new), "returning": Part(len(returning), returning)}
     return {**told, **partition(parts)}
 
 
-def _part(visits: set[tuple[int, Any]]) -> Part:
+def _part(visits: AbstractSet[Visit]) -> Part:
     return Part(len(visits), frozenset(member for member, _ in visits))
 
 
@@ -132,7 +135,8 @@ def heat(measured: Measured, zone: ZoneInfo) -> list[list[int | None]]:
     """Seven weekdays of 24 hours: 0 (empty) to 4 (over three quarters full), None: not told.
 
     An hour is told if it was counted in at least three weeks, on a weekday on which at least
-    `K` people came. Four steps of a quarter of the places: too coarse to be added up.
+    `K` people came, and if as many may have been there in that very hour, or nobody was. Four
+    steps of a quarter of the places: too coarse to be added up.
     """
     seen: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     weeks: defaultdict[tuple[int, int], set[Any]] = defaultdict(set)
@@ -141,15 +145,28 @@ def heat(measured: Measured, zone: ZoneInfo) -> list[list[int | None]]:
         seen[at.weekday(), at.hour].append(_share(quarter, measured))
         weeks[at.weekday(), at.hour].add(at.date())
     came = [{m for m, day in measured.visits if day.weekday() == weekday} for weekday in range(7)]
+    there = _there(measured, zone)
 
     def told(weekday: int, hour: int) -> int | None:
-        shares = seen[weekday, hour]
-        if len(weeks[weekday, hour]) < 3 or len(came[weekday]) < K:
+        shares, people = seen[weekday, hour], len(there[weekday, hour])
+        if len(weeks[weekday, hour]) < 3 or len(came[weekday]) < K or 0 < people < K:
             return None
         mean = sum(shares) / len(shares)
-        return 0 if mean < 0.05 else min(4, 1 + int(4 * mean))
+        if mean < EMPTY:
+            return 0
+        return min(4, 1 + int(4 * mean)) if people else None
 
     return [[told(weekday, hour) for hour in range(24)] for weekday in range(7)]
+
+
+def _there(measured: Measured, zone: ZoneInfo) -> defaultdict[tuple[int, int], set[int]]:
+    """Who may have been inside, by weekday and hour."""
+    found: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
+    for (member, _), (since, until) in measured.inside.items():
+        for at in range(since - since % HOUR_MS, until, HOUR_MS):
+            then = local(at, zone)
+            found[then.weekday(), then.hour].add(member)
+    return found
 
 
 def weeks_in(spans: Sequence[Span]) -> float:
