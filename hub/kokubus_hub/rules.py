@@ -38,6 +38,7 @@ __all__ = [
     "in_transit",
     "rooms_behind",
     "schedule_of",
+    "windows_of",
 ]
 
 Row: TypeAlias = Any
@@ -140,10 +141,17 @@ def booking_right(booking: Row, member: str, room: str, site: Row) -> Right | No
     """
     if booking.status != "confirmed":
         return None
-    windows = _whole_day(booking, site) if booking.whole_day else ((booking.start, booking.end),)
+    windows = windows_of(booking, site)
     if not windows:
         return None
     return Right(member=member, rooms=(room,), windows=windows, exact=bool(booking.whole_day))
+
+
+def windows_of(booking: Row, site: Row) -> tuple[Window, ...]:
+    """When a booking is: its time, or of a whole day that day's opening hours, if it has any."""
+    if not booking.whole_day:
+        return ((booking.start, booking.end),)
+    return hours_of(site.opening, site.timezone, date.fromisoformat(booking.date))
 
 
 def entitlement_key(entitlement: Row) -> str:
@@ -173,10 +181,6 @@ def schedule_of(entitlement: Row, site: Row) -> Weekly:
     own: Weekly | None = entitlement.schedule
     weekly: Weekly = site.opening if own is None else own
     return weekly
-
-
-def _whole_day(booking: Row, site: Row) -> tuple[Window, ...]:
-    return hours_of(site.opening, site.timezone, date.fromisoformat(booking.date))
 
 
 def _modes(row: Row, shut: tuple[Window, ...]) -> list[Mode]:

@@ -10,6 +10,7 @@ from tests.hub.small_hub import rows
 from tests.hub.web_world import HOUR_MS, NOW, World
 
 from kokubus_hub import models
+from kokubus_hub.bookings import reconcile
 from kokubus_hub.times import iso
 
 HALL, MEETING = "ettmannsweiler-hall", "ettmannsweiler-meeting"
@@ -218,6 +219,31 @@ def test_an_event_holds_its_doors_open_for_its_time(api: httpx.Client, world: Wo
     assert open_(world) == [("free_passage", NOW + 3 * HOUR_MS, NOW + 4 * HOUR_MS)] * 2
     api.delete(f"/api/v1/bookings/{made['id']}")
     assert open_(world) == []
+
+
+def test_a_whole_days_event_holds_its_doors_open_while_the_place_is(
+    api: httpx.Client, world: World
+) -> None:
+    """Not from midnight to midnight."""
+    for door in (FRONT, INNER):
+        world.set(models.Door, door, free_passage=True)
+    world.set(models.Site, "ettmannsweiler", opening={"tue": ["08:00-12:00", "14:00-18:00"]})
+    day = NOW - NOW % (24 * HOUR_MS) + 22 * HOUR_MS  # 2026-09-22 begins, at the site
+    told = {"room": MEETING, "member": ADA, "date": "2026-09-22", "kind": "event"}
+    assert api.post("/api/v1/bookings", json=told).status_code == 201
+    forenoon, afternoon = (
+        ("free_passage", day + first * HOUR_MS, day + last * HOUR_MS)
+        for first, last in ((8, 12), (14, 18))
+    )
+    assert open_(world) == [forenoon, afternoon] * 2
+    world.set(models.Site, "ettmannsweiler", opening={"tue": ["14:00-18:00"]})
+    assert reconcile.repair(world.engine, NOW, 24 * HOUR_MS) == 1
+    assert open_(world) == [afternoon] * 2
+    assert reconcile.repair(world.engine, NOW, 24 * HOUR_MS) == 0
+    world.set(models.Site, "ettmannsweiler", opening={})
+    assert reconcile.repair(world.engine, NOW, 24 * HOUR_MS) == 1
+    assert open_(world) == []
+    assert reconcile.repair(world.engine, NOW, 24 * HOUR_MS) == 0
 
 
 def open_(world: World) -> list[tuple[str, int, int]]:

@@ -25,11 +25,7 @@ A_STEP = 25 * A_TURN
 PAUSE_S = 0.02
 """Between two of them, so that whoever waits for the database gets it."""
 _BOOKING, _ROOM, _CLAIM = table(models.Booking), table(models.Room), table(models.Claim)
-_KEPT, _SETTING, _MODE = (
-    table(models.BookingDelivery),
-    table(models.Setting),
-    table(models.DoorMode),
-)
+_KEPT, _SETTING = table(models.BookingDelivery), table(models.Setting)
 _IMPORTING = select(_SETTING.c.value).where(_SETTING.c.key == "import")
 log = structlog.get_logger()
 
@@ -85,13 +81,13 @@ def _lacking(connection: Connection, now: Instant, horizon_ms: int) -> list[_Lac
     owed = {tuple(row) for row in connection.execute(kept)}
     taken = select(_CLAIM.c.booking_id).where(_CLAIM.c.end > now).distinct()
     seated = set(connection.execute(taken).scalars())
-    open_ = set(connection.execute(select(_MODE.c.booking_id).distinct()).scalars())
+    open_, due = openings.held(connection), openings.windows(connection, rows)
     ways = delivery.by_room(connection, connection.execute(select(table(models.Door))))
     found = []
     for row in rows:
         doors = ways.get(row.room_id, ())
         unowed = any((row.id, door.id) not in owed for door in doors)
-        shut = row.kind == "event" and bool(doors) and row.id not in open_
+        shut = bool(doors) and set(due.get(row.id, ())) != open_.get(row.id, set())
         one = _Lack(
             row,
             change=(row.change_id is None or row.change_id > latest) and not importing,
