@@ -33,8 +33,7 @@ def record(
     Ids become visible in their order: whoever follows ``id > ?`` misses none. SQLite has one
     writer anyway; on PostgreSQL the lock makes writers of changes, and them alone, queue up.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE change IN EXCLUSIVE MODE"))
+    queue(connection)
     who = connection.info.get(_OPERATOR) if operator_id is None else operator_id
     row = {"at": at, "site_id": site_id, "what": what, "operator_id": who}
     added = connection.execute(insert(_CHANGE).values(row).returning(_CHANGE.c.id))
@@ -42,6 +41,15 @@ def record(
     connection.execute(_SETTLE, {"recorded": change})
     connection.info[_RECORDED] = change
     return change
+
+
+def queue(connection: Connection) -> None:
+    """Wait until nobody else is making a change; what is read from now on is what is.
+
+    For whoever changes what they have read: two of them would else undo each other.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.execute(text("LOCK TABLE change IN EXCLUSIVE MODE"))
 
 
 def begin(connection: Connection, operator: int | None = None) -> None:

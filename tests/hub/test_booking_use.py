@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.hub.small_hub import rows
 
 from kokubus.occupancy import Belief
 from kokubus_hub import database, models, places
+from kokubus_hub.bookings import service
 from kokubus_hub.bookings.arrivals import Arrivals
 from kokubus_hub.bookings.releasing import Releasing
 
@@ -51,6 +54,10 @@ def came(
 
 def presence(hub: World, at: int, *, inside: bool, badge: int = 1) -> None:
     hub.add(models.Presence, badge_id=badge, room_id=DESKS, inside=inside, at=at)
+
+
+def times(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 def booking(hub: World, number: int = 0) -> dict[str, Any]:
@@ -138,6 +145,12 @@ KEPT: dict[str, Callable[[World], object]] = {
         models.Passage, door_id=FRONT, at=START, received_at=START
     ),
     "somebody is probably there": lambda hub: crowd(hub, 0.3, 0.7),
+    "came before, and is still inside": lambda hub: presence(hub, START - 2 * HOUR_MS, inside=True),
+    "is inside a pool that nobody else is in": lambda hub: (
+        hub.set(models.Room, DESKS, desks=8),
+        presence(hub, START - 2 * HOUR_MS, inside=True),
+        crowd(hub, 0.0, 1.0),
+    ),
     "was denied at the door": lambda hub: came(hub, FRONT, START, granted=False),
     "was moved a moment ago": lambda hub: hub.set(
         models.Booking, 1, changed_at=START + 10 * MINUTE_MS
@@ -170,6 +183,31 @@ def test_it_ends_once_the_last_has_left(hub: World) -> None:
     assert not hub.decide("dorf-inner", now=START + 75 * MINUTE_MS).granted
     (claim,) = rows(hub.engine, models.Claim)
     assert claim["end"] == START + 60 * MINUTE_MS
+
+
+def test_one_that_was_moved_on_is_begun_anew(hub: World) -> None:
+    """Its people left what it was before; to what it is now nobody has come yet."""
+    came(hub, INNER, START)
+    presence(hub, START + MINUTE_MS, inside=False)
+    assert after(hub, 5)["checked_in_at"] == START
+    with database.writing(hub.engine) as connection:
+        held = service.wanted_of(connection, service.by_id(connection, 1))
+        later = (times(START + 4 * HOUR_MS), times(END + 4 * HOUR_MS))
+        service.change(connection, 1, replace(held, span=later), START + 6 * MINUTE_MS)
+    assert booking(hub)["checked_in_at"] is None
+    waiting = after(hub, 4 * 60 + 15)
+    assert (waiting["status"], waiting["end"]) == ("confirmed", END + 4 * HOUR_MS)
+    assert after(hub, 4 * 60 + 20)["status"] == "no_show"
+
+
+def test_one_that_is_extended_stays_checked_in(hub: World) -> None:
+    came(hub, INNER, START - 10 * MINUTE_MS)
+    after(hub, 5)
+    with database.writing(hub.engine) as connection:
+        held = service.wanted_of(connection, service.by_id(connection, 1))
+        longer = (times(START), times(END + HOUR_MS))
+        service.change(connection, 1, replace(held, span=longer), START + 6 * MINUTE_MS)
+    assert booking(hub)["checked_in_at"] == START - 10 * MINUTE_MS
 
 
 LASTING: dict[str, Callable[[World], object]] = {

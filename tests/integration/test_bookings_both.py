@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from tests.hub.policy_world import HORIZON_MS, HOUR_MS, NOW, World
 from tests.hub.small_hub import rows
 from tests.integration.both import DATABASES, hub_on
 from tests.integration.pg_server import running
+from tests.integration.waiting import wait_until
 
 from kokubus_hub import database, models
-from kokubus_hub.bookings import delivery, reconcile, service
-from kokubus_hub.bookings.wanted import Wanted
+from kokubus_hub.bookings import delivery, pushing, reconcile, service
+from kokubus_hub.bookings.wanted import Source, Wanted
 from kokubus_hub.models import table
+from kokubus_hub.people.guests import Person
 from kokubus_hub.problems import ProblemError
 
 pytestmark = pytest.mark.slow
@@ -151,6 +153,50 @@ def test_moves_and_cancellations_among_many_writers(hub: World) -> None:
             assert (held["start"], held["end"]) == (row["start"], row["end"])
         else:
             assert row["id"] not in claimed
+
+
+def waits_or_is_over(hub: World, other: Future[Any]) -> bool:
+    """Whether somebody waits for a lock, as far as the database says."""
+    if hub.engine.dialect.name == "sqlite":  # whose second writer has not even begun
+        return True
+    with database.reading(hub.engine) as connection:
+        locks = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return other.done() or bool(connection.execute(locks).scalar_one())
+
+
+def test_what_is_cancelled_meanwhile_stays_cancelled(hub: World) -> None:
+    """Somebody extends a booking at the very moment at which another takes it back."""
+    members(hub)
+    made = make(hub, 1, 1, 2)
+
+    def extend() -> None:
+        with database.writing(hub.engine) as connection:
+            service.change(connection, made.id, wanted(1, 1, 3), NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing(hub.engine) as connection:
+            service.cancel(connection, made.id, NOW)
+            late = pool.submit(extend)
+            wait_until(lambda: waits_or_is_over(hub, late), "the second to wait for the first")
+        with pytest.raises(ProblemError, match="cancelled"):
+            late.result()
+    (row,) = rows(hub.engine, models.Booking)
+    assert (row["status"], row["end"]) == ("cancelled", made.end)
+
+
+def test_sixteen_pushes_of_one_booking_make_one(hub: World) -> None:
+    """By somebody whom nobody knew."""
+    booker = Person(email="nina@example.org")
+    said = Wanted(room="dorf-hall", booker=booker, span=wanted(1, 1, 2).span)
+    named = Source(name="push:anny", uid="7")
+
+    def push(_: int) -> int:
+        with database.writing(hub.engine) as connection:
+            return int(pushing.push(connection, named, said, NOW).id)
+
+    assert len(set(at_once(push))) == 1
+    assert len(rows(hub.engine, models.Booking)) == 1
+    assert len(rows(hub.engine, models.Member)) == 1
 
 
 def report(hub: World, device: int, change: int) -> None:

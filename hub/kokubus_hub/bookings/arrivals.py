@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
 
 from kokubus.messages import Instant
+from kokubus.rights import Window
 from kokubus_hub import models
 from kokubus_hub.bookings import delivery
 from kokubus_hub.database import reading, writing
@@ -78,9 +79,14 @@ def arrived(connection: Connection, entered: Sequence[Any]) -> dict[int, Instant
         for row in rows:
             for one in booked:
                 reached = one.room_id in ways.get(row.door_id, ())
-                if reached and one.start - one.lead_ms <= row.at < one.end + one.grace_ms:
+                if reached and is_to(row.at, (one.start, one.end), one):
                     found[one.id] = min(row.at, found.get(one.id, row.at))
     return found
+
+
+def is_to(at: Instant, span: Window, site: Any) -> bool:
+    """Whether who came at an instant came to a booking of this span, by its site's allowances."""
+    return bool(span[0] - site.lead_ms <= at < span[1] + site.grace_ms)
 
 
 def _bookings(connection: Connection, member: int, rows: Iterable[Any]) -> Sequence[Row[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from kokubus.messages import Instant
-from kokubus_hub import models
+from kokubus_hub import changes, models
 from kokubus_hub.bookings import service
 from kokubus_hub.bookings.merging import merged
 from kokubus_hub.bookings.wanted import Source, Wanted
@@ -38,6 +38,7 @@ def push(
     What was changed here by hand meanwhile survives, unless the platform changes the same part:
     then it survives too, and somebody finds both in the inbox.
     """
+    changes.queue(connection)
     wanted = _known(connection, wanted, now)
     held = _held(connection, source)
     theirs = _parts(wanted) | {"cancelled": cancelled}
@@ -55,6 +56,7 @@ def push(
 
 def take_back(connection: Connection, source: Source, now: Instant) -> Row[Any]:
     """Cancel the booking of this name; ProblemError 404."""
+    changes.queue(connection)
     held = _held(connection, source)
     if held is None:
         raise not_found("booking", source.uid)

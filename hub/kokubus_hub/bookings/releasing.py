@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, or_, select, update
 
 from kokubus.messages import Instant
 from kokubus_hub import changes, models, rules
@@ -19,6 +19,7 @@ from kokubus_hub.bookings import claims, delivery, service
 from kokubus_hub.bookings.claims import Ask
 from kokubus_hub.counting import Counting
 from kokubus_hub.database import reading, writing
+from kokubus_hub.hours import last_reset
 from kokubus_hub.models import table
 
 LIKELY = 0.5
@@ -32,7 +33,7 @@ _EVENT, _PASSAGE, _PRESENCE = (
 )
 _CANDIDATES = (
     select(_BOOKING, _SITE.c.lead_ms, _SITE.c.no_show_ms, _SITE.c.early_end_ms)
-    .add_columns(_ROOM.c.desks.label("pool"))
+    .add_columns(_ROOM.c.desks.label("pool"), _SITE.c.daily_reset, _SITE.c.timezone)
     .join_from(_BOOKING, _ROOM)
     .join(_SITE, _SITE.c.id == _ROOM.c.site_id)
     .where(
@@ -61,17 +62,18 @@ class Releasing:
     def look(self, now: Instant) -> None:
         """Release those to which nobody came; end those whose people have all left."""
         with reading(self.engine) as connection:
-            unused = [row.id for row in _now(connection, now) if self._unused(connection, row, now)]
-            left = [row.id for row in _now(connection, now) if self._left(connection, row, now)]
-        for booking in unused:
+            unused = [row for row in _now(connection, now) if self._unused(connection, row, now)]
+            left = [row for row in _now(connection, now) if self._left(connection, row, now)]
+        for row in unused:
             with writing(self.engine) as connection:
-                if service.by_id(connection, booking).checked_in_at is None:
-                    service.cancel(connection, booking, now, status="no_show")
-                    log.info("booking_released", booking=booking)
-        for booking in left:
+                if _as_seen(connection, row):
+                    service.cancel(connection, row.id, now, status="no_show")
+                    log.info("booking_released", booking=row.id)
+        for row in left:
             with writing(self.engine) as connection:
-                end_now(connection, booking, now)
-                log.info("booking_ended_early", booking=booking)
+                if _as_seen(connection, row):
+                    end_now(connection, row.id, now)
+                    log.info("booking_ended_early", booking=row.id)
 
     def _unused(self, connection: Connection, row: Row[Any], now: Instant) -> bool:
         if row.no_show_ms is None or row.checked_in_at is not None:
@@ -84,6 +86,7 @@ class Releasing:
         return (
             _sure(connection, doors, since, now)
             and not _seen(connection, row, since)
+            and not _there(connection, row, now)
             and not self._inside(connection, row, now)
         )
 
@@ -109,15 +112,14 @@ class Releasing:
             return False
         known = 0
         if row.pool is not None:
-            badges = select(func.count()).where(
-                _PRESENCE.c.room_id == row.room_id, _PRESENCE.c.inside
-            )
+            badges = select(func.count()).where(*_inside(row, now))
             known = int(connection.execute(badges).scalar_one())
         return sum(crowd.posterior[known + 1 :]) >= LIKELY
 
 
 def end_now(connection: Connection, booking: int, now: Instant) -> None:
     """Let a booking that is under way end now; `Booking.planned_end` keeps what was planned."""
+    changes.queue(connection)
     row = service.by_id(connection, booking)
     if row.status != "confirmed" or not row.start < now < row.end:
         return
@@ -128,6 +130,14 @@ def end_now(connection: Connection, booking: int, now: Instant) -> None:
     ask = Ask(booking=booking, room=room, span=(row.start, now), desks=row.desks)
     claims.claim(connection, ask)
     service.told(connection, [service.by_id(connection, booking)], now)
+
+
+def _as_seen(connection: Connection, row: Row[Any]) -> bool:
+    """Whether a booking still is what was looked at: nobody has come or changed it since."""
+    changes.queue(connection)
+    held = service.by_id(connection, row.id)
+    same = (held.change_id, held.checked_in_at) == (row.change_id, row.checked_in_at)
+    return same and bool(held.status == row.status)
 
 
 def _now(connection: Connection, now: Instant) -> Sequence[Row[Any]]:
@@ -173,6 +183,19 @@ def _seen(connection: Connection, row: Row[Any], since: Instant) -> bool:
         _EVENT.c.member_id.in_(_holders(connection, row)), _EVENT.c.at >= since
     )
     return connection.execute(tapped.limit(1)).first() is not None
+
+
+def _there(connection: Connection, row: Row[Any], now: Instant) -> bool:
+    """Whether one of its people is in its room since before it began, for all that is known."""
+    theirs = select(_BADGE.c.id).where(_BADGE.c.member_id.in_(_holders(connection, row)))
+    held = select(_PRESENCE.c.badge_id).where(*_inside(row, now), _PRESENCE.c.badge_id.in_(theirs))
+    return connection.execute(held.limit(1)).first() is not None
+
+
+def _inside(row: Row[Any], now: Instant) -> tuple[ColumnElement[bool], ...]:
+    """Conditions of the badges that are in a booking's room: at the reset nobody is."""
+    reset = last_reset(row.daily_reset, row.timezone, now)
+    return _PRESENCE.c.room_id == row.room_id, _PRESENCE.c.inside, _PRESENCE.c.at >= reset
 
 
 def _gone_since(connection: Connection, row: Row[Any]) -> Instant | None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from kokubus.messages import Instant
 from kokubus.rights import Window
 from kokubus_hub import changes, models
-from kokubus_hub.bookings import checks, claims, delivery, openings
+from kokubus_hub.bookings import arrivals, checks, claims, delivery, openings
 from kokubus_hub.bookings.claims import Ask, TakenError
 from kokubus_hub.bookings.wanted import Source, Wanted
 from kokubus_hub.bulk import among, listed
@@ -130,6 +130,7 @@ def change(
 
     One that is cancelled is 409, unless it is to be ``again``.
     """
+    changes.queue(connection)
     held = by_id(connection, booking)
     if held.status not in ("confirmed", "conflict") and not again:
         raise ProblemError(409, "This booking was cancelled; make a new one.")
@@ -140,6 +141,9 @@ def change(
     place = _placed(connection, wanted, room, site, now, booking)
     changed = update(_BOOKING).where(_BOOKING.c.id == booking)
     fresh = place.values | {"change_id": record, "changed_at": now, "planned_end": None}
+    came = held.checked_in_at
+    if came is not None and not arrivals.is_to(came, place.span, site):
+        fresh |= {"checked_in_at": None}  # to what it is now nobody has come yet
     connection.execute(changed.values(**fresh))
     _seated(connection, booking, place)
     row = by_id(connection, booking)
@@ -151,6 +155,7 @@ def cancel(
     connection: Connection, booking: int, now: Instant, status: str = "cancelled"
 ) -> Row[Any]:
     """Cancel, or release as ``no_show``; doing it twice changes nothing. ProblemError 404."""
+    changes.queue(connection)
     held = by_id(connection, booking)
     if held.status in ("confirmed", "conflict"):
         record = changes.record(connection, now, f"booking {booking} {status}", held.site_id)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Connection, Row
 
+from kokubus_hub import changes
 from kokubus_hub.bookings import delivery, listing, pushing, series, service
 from kokubus_hub.bookings.schemas import (
     BookingChange,
@@ -90,6 +91,7 @@ def booking(booking: RowId, hub: HubOf, who: Someone) -> BookingOut:
 def change(booking: RowId, change: BookingChange, hub: HubOf, who: Someone) -> BookingOut:
     """Also while somebody is inside. What is not named stays; the old time is closed."""
     with writing(hub.engine, who.operator_id) as connection:
+        changes.queue(connection)
         held = service.wanted_of(connection, service.by_id(connection, booking))
         changed = service.change(connection, booking, change.wanted(held), hub.now())
         return one(hub, connection, changed)

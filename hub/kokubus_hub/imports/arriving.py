@@ -9,14 +9,14 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
-from kokubus_hub.bookings import claims, service
+from kokubus_hub.bookings import arrivals, claims, service
 from kokubus_hub.bookings.claims import Ask, TakenError
 from kokubus_hub.bookings.service import BOOKINGS
 from kokubus_hub.calendars import inbox
 from kokubus_hub.models import table
 
 _BOOKING, _ROOM = table(models.Booking), table(models.Room)
-_HOLDER = table(models.BookingHolder)
+_HOLDER, _SITE = table(models.BookingHolder), table(models.Site)
 
 
 def arrive(
@@ -38,6 +38,7 @@ def arrive(
     if refused:
         lost = update(_BOOKING).where(_BOOKING.c.id.in_(refused))
         connection.execute(lost.values(status="conflict"))
+    _begin_anew(connection, rows)
     _tell(connection, rows, refused, now)
     service.told(connection, _rows(connection, ids), now)
 
@@ -66,6 +67,21 @@ def _seat(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[int, Take
         if row.status == "confirmed"
     ]
     return claims.claim_each(connection, room, asks)
+
+
+def _begin_anew(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    """To what was moved away from its people's arrival nobody has come yet."""
+    wanted = select(_SITE.c.lead_ms, _SITE.c.grace_ms).where(_SITE.c.id == rows[0].site_id)
+    site = connection.execute(wanted).one()
+    moved = [
+        row.id
+        for row in rows
+        if row.checked_in_at is not None
+        and not arrivals.is_to(row.checked_in_at, (row.start, row.end), site)
+    ]
+    if moved:
+        anew = update(_BOOKING).where(_BOOKING.c.id.in_(moved))
+        connection.execute(anew.values(checked_in_at=None))
 
 
 def _tell(

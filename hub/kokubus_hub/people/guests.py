@@ -37,6 +37,7 @@ def known(connection: Connection, email: str) -> int | None:
 
 def welcome(connection: Connection, person: Person, now: Instant) -> int:
     """The row id of whoever has this address; a guest is made of somebody unknown."""
+    changes.queue(connection)
     found = known(connection, person.email)
     if found is not None:
         return found
