@@ -289,10 +289,11 @@ class Agent:
         self._telling.record(fact(id=now.fact_id("", 0), at=now.at, **fields))
 
     def _now(self) -> Now:
+        trusted = self._clock.trust() is not Clock.UNTRUSTED  # first: the clock may jump after it
         return Now(
             at=self._clock.now(),
             mono=self._clock.mono(),
-            trusted=self._clock.trust() is not Clock.UNTRUSTED,
+            trusted=trusted,
             linked=self._hands.link.up,
             policy_age_ms=self._policies.age_ms(),
             noise=os.urandom(10),

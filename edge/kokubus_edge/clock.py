@@ -117,14 +117,21 @@ class DeviceClock:
         self._machine = machine or Machine()
         self._drift_ppm = drift_ppm
         self._always = always
+        self._told: _Known | None = None
         self._told_ms = 0
         self._sure = self._last = _read(path)
         self.boot = self._machine.boot()
         self._ask_battery()
 
     def now(self) -> Instant:
-        """Wall time, put right by what the hub told; however far it can be believed."""
-        return self._machine.wall() + self._told_ms
+        """Wall time, or what the hub told and has passed since; however far it can be believed.
+
+        The kernel's clock jumps when it learns the time: what was told is not added to that.
+        """
+        told = self._told
+        if told is None or self._machine.synced():
+            return self._machine.wall()
+        return told.at + self.mono() - told.mono
 
     def mono(self) -> int:
         """Time since boot; never steps, goes on through a suspend."""
@@ -155,7 +162,7 @@ class DeviceClock:
             return False
         known = _Known(at + way // 2, mono, self.boot, way / 2)
         self._told_ms = known.at - self._machine.wall()
-        self._sure = self._last = known
+        self._sure = self._last = self._told = known
         return True
 
     def remember(self) -> None:
@@ -166,13 +173,14 @@ class DeviceClock:
             write_atomically(self._path, json.dumps(asdict(self._sure)).encode())
 
     def _synced(self) -> None:
-        self._told_ms = 0
-        now = self.now()
+        self._told = None
+        now = self._machine.wall()
         if self._last is None or now > self._last.at - _LEAP_MS:
             self._sure = self._last = _Known(now, self.mono(), self.boot)
 
     def _carries(self, last: _Known) -> bool:
-        now, mono = self.now(), self.mono()
+        offset = self._told_ms if self._told else 0
+        now, mono = self._machine.wall() + offset, self.mono()
         if last.boot != self.boot or now < last.at - _LEAP_MS:
             return False
         stepped = abs((now - last.at) - (mono - last.mono)) >= _STEP_MS

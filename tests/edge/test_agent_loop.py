@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog.testing
 from tests.edge.agent_parts import BACK, FRONT, Rig, kinds, policy
+from tests.edge.fake_clock import FakeClock
 
 from kokubus import messages as m
 from kokubus.errors import KokubusError
@@ -16,12 +17,14 @@ from kokubus.happenings import (
     ContactClosed,
     ContactOpened,
     ExitPressed,
+    HoldBack,
     Light,
     Lock,
     Ticked,
     Unlock,
 )
-from kokubus.messages import Reading
+from kokubus.messages import Clock, Reading
+from kokubus.rights import Content, DoorRules, Mode, ModeKind, Policy
 from kokubus_edge import agent
 from kokubus_edge.agent import TICK_MS, ReaderTrouble, Readings, Stop, new_tap_id
 from kokubus_edge.health import Health
@@ -216,3 +219,22 @@ def test_a_taps_id_tells_when_it_was_made(rig: Rig) -> None:
     rig.clock.pass_ms(1)
     assert first < new_tap_id(rig.clock)
     assert int(first.replace("-", "")[:12], 16) == rig.clock.now() - 1
+
+
+def test_an_instant_from_before_the_clock_was_put_right_is_never_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel learns the time in the middle of a turn: the hour before it opens no door."""
+    wrong = FakeClock().wall
+    party = Mode(kind=ModeKind.FREE_PASSAGE, start=wrong - 1_000, end=wrong + 1_000)
+    rig = Rig(Policy(Content(doors={FRONT: DoorRules(rooms=("hall",), modes=(party,))})))
+    rig.clock.believed = Clock.UNTRUSTED
+
+    def now() -> int:
+        at, rig.clock.wall = rig.clock.wall, wrong + 86_400_000
+        rig.clock.believed = Clock.SYNCED
+        return at
+
+    monkeypatch.setattr(rig.clock, "now", now)
+    rig(Ticked())
+    assert not rig.wires.deeds(HoldBack)

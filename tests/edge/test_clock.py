@@ -199,6 +199,27 @@ def test_the_kernel_knows_better_than_the_hub(board: Board, path: Path) -> None:
     assert not clock.told(START, clock.mono())
 
 
+def test_when_the_kernel_learns_the_time_nobody_sees_another_instant(
+    board: Board, path: Path
+) -> None:
+    """Whoever asks first, and whether they ask how far to believe it before or after."""
+    board.power_cut(wall_ms=-5 * DAY_MS)
+    clock = board.clock(path)
+    clock.told(START, clock.mono())
+    board.pass_ms(60_000)
+    before = clock.now()
+    board.wall, board.synced = START + 60_000, True
+    assert (before, clock.now(), clock.trust(), clock.now()) == (
+        START + 60_000,
+        START + 60_000,
+        Clock.SYNCED,
+        START + 60_000,
+    )
+    board.synced = False
+    board.pass_ms(1_000)
+    assert (clock.now(), clock.trust()) == (START + 61_000, Clock.HOLDOVER)
+
+
 def test_somebody_who_sets_the_clock_ends_the_belief_in_what_was_told(
     board: Board, path: Path
 ) -> None:
