@@ -159,6 +159,11 @@ def test_every_mistake_is_listed_at_once_with_its_line(importing: Importer) -> N
         assert any(expected in line for line in said), expected
 
 
+def test_an_end_that_means_for_ever(importing: Importer) -> None:
+    importing("Name;E-Mail;Bis\nAnna;anna@example.org;31.12.9999\n")
+    assert rows(importing.engine, models.Member)[0]["end"] == _local(9999, 12, 31)
+
+
 def test_lines_are_counted_as_in_an_editor(importing: Importer) -> None:
     text = 'sep=;\nName;E-Mail\n\n"Anna\nZeile";anna@example.org\nBea;falsch\n'
     assert importing.refused(text) == ["members.csv: line 6: 'falsch' is no e-mail address"]
@@ -174,6 +179,8 @@ def test_lines_are_counted_as_in_an_editor(importing: Importer) -> None:
         ("Name;E-Mail\nAnna;a@example.org;;x\n", "line 2: more columns than the header"),
         ("Name;E-Mail\nAn\x00na;a@example.org\n", "line 2 holds a zero byte"),
         (b"\xff\xfe\x00", "no table of text"),
+        ('Name;E-Mail\nA;a@example.org\n"B;b@example.org\nC;c@example.org\n', "line 3: a quote"),
+        ('E-Mail;Name\na@example.org;"A" or B\nb@example.org;B\n', "line 2: a quote"),
         ("Kennung;Name\nm-nobody22;Anna\n", "line 2: no member has the id"),
     ],
 )

@@ -19,6 +19,7 @@ from kokubus.messages import Instant
 from kokubus_hub.imports.problems import ImportFileError, Problem
 
 SIZE_LIMIT = 50 * 1024 * 1024
+_LAST = date.max - timedelta(days=1)
 Columns = Mapping[str, Sequence[str]]
 """Field -> the headers it goes by, in small letters."""
 
@@ -49,7 +50,7 @@ def read(name: str, content: bytes, columns: Columns) -> Sheet:
         raise ImportFileError({name: [Problem(0, f"over {SIZE_LIMIT >> 20} MB; split the file")]})
     try:
         rows = list(_rows(_text(content)))
-    except (csv.Error, UnicodeDecodeError, ValueError) as error:
+    except (UnicodeDecodeError, ValueError) as error:
         raise ImportFileError({name: [Problem(0, f"no table of text: {error}")]}) from error
     if not rows:
         raise ImportFileError({name: [Problem(0, "empty; the first line names the columns")]})
@@ -64,8 +65,11 @@ def day_start(text: str, zone: ZoneInfo) -> Instant:
 
 
 def day_end(text: str, zone: ZoneInfo) -> Instant:
-    """The first instant after that day: an end that includes the day it names."""
-    return _instant(_day(text) + timedelta(days=1), zone)
+    """The first instant after that day: an end that includes the day it names.
+
+    31.12.9999, by which many programs mean "for ever", is the last day that can be said.
+    """
+    return _instant(min(_day(text), _LAST) + timedelta(days=1), zone)
 
 
 def _text(content: bytes) -> str:
@@ -85,12 +89,17 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     hinted = said.startswith("sep=") and len(said) == 5
     mark = said[4] if hinted else max(";,\t", key=first.count)
     # the csv module wants line ends as they are, so that a quoted one stays within its cell
-    reader = csv.reader(io.StringIO(rest if hinted else text, newline=""), delimiter=mark)
+    lines = io.StringIO(rest if hinted else text, newline="")
+    reader = csv.reader(lines, delimiter=mark, strict=True)
     number = 2 if hinted else 1
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            yield number, [cell.strip() for cell in row]
-        number = reader.line_num + (2 if hinted else 1)
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield number, [cell.strip() for cell in row]
+            number = reader.line_num + (2 if hinted else 1)
+    except csv.Error as error:
+        # a quote that is never closed would take all rows after it for one name
+        raise ValueError(f"line {number}: a quote that does not fit ({error})") from error
 
 
 def _fields(name: str, number: int, header: list[str], columns: Columns) -> dict[int, str]:
