@@ -250,6 +250,9 @@ def test_every_wrong_event_is_listed_at_once(importing: Importer) -> None:
             event("6", "DTSTART:20260922T090000Z", "DTEND;VALUE=DATE:20260923"),
             event("7", *at("20200101T090000"), "RRULE:FREQ=SECONDLY"),
             MEETING.replace("UID:a\r\n", ""),
+            event("8", *at("20260922T090000"), "DTSTART:20260923T090000"),
+            event("9", "DTSTART;VALUE=DATE:PT1H"),
+            event("10", "DTSTART:20260922T090000Z", "DURATION:20260922T100000Z"),
         )
     )
     expected = [
@@ -261,6 +264,9 @@ def test_every_wrong_event_is_listed_at_once(importing: Importer) -> None:
         "(6): one of DTSTART and DTEND has a time",
         "(7): it repeats more often than daily",
         "(without UID): UID is missing",
+        "(8): DTSTART stands there more than once",
+        "(9): DTSTART says something of another kind",
+        "(10): DURATION says something of another kind",
     ]
     assert len(said) == len(expected)
     for part in expected:
@@ -278,6 +284,7 @@ def test_every_wrong_event_is_listed_at_once(importing: Importer) -> None:
         calendar(MEETING)[:-15],
         calendar(MEETING).replace(b"Chor", b"Ch\0r"),
         b"\xff" * 100,
+        calendar(MEETING).replace(b"TZID=Europe/Berlin", b"TZID=" + b"X" * 300),
     ],
 )
 def test_what_is_no_calendar(importing: Importer, content: bytes) -> None:
@@ -290,6 +297,14 @@ def test_a_calendar_that_is_too_large(importing: Importer, monkeypatch: pytest.M
     monkeypatch.setattr(ics, "EXPANSION_LIMIT", 50)
     daily = event("d", *at("20260101T090000"), "RRULE:FREQ=DAILY")
     assert "more than 50 occurrences" in importing.refused(calendar(daily))[0]
+
+
+def test_a_room_that_is_taken_for_ever_is_booked_for_the_days_that_count(
+    importing: Importer,
+) -> None:
+    importing(event("e", "DTSTART;VALUE=DATE:20200101", "DTEND;VALUE=DATE:99991231"))
+    days = [row["date"] for row in importing.bookings()]
+    assert (days[0], len(days), len(set(days))) == ("2026-09-21", 401, 401)
 
 
 def test_a_room_nobody_has(importing: Importer) -> None:

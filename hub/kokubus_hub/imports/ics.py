@@ -13,6 +13,7 @@ import icalendar
 import recurring_ical_events
 
 from kokubus.messages import Instant
+from kokubus.rights import Window
 from kokubus_hub.imports.lines import needed
 from kokubus_hub.imports.problems import ImportFileError, Problem
 
@@ -25,6 +26,9 @@ _DATES = 2_000
 EVENT_LIMIT = 20_000
 _EVENTS = frozenset({"event", "veranstaltung", "public event", "öffentliche veranstaltung"})
 _BLOCKS = (b"VCALENDAR", b"VEVENT")
+_ONCE = ("UID", "DTSTART", "DTEND", "DURATION", "RECURRENCE-ID", "STATUS")
+_KINDS = (("DTSTART", date), ("DTEND", date), ("RECURRENCE-ID", date), ("DURATION", timedelta))
+"""What a property's value has to be; a date with a time is a date."""
 Times = tuple[Any, Any]
 """Start and end as an event says them: both dates, or both with a time."""
 
@@ -79,7 +83,8 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
     repeated = {_uid(event) for event in events if _is_repeated(event)}
     found = Calendar({_uid(event) for event in events})
     for occurrence, times in _occurrences(name, events, start, end, zone):
-        found.slots += _slots(occurrence, times, zone, _uid(occurrence) in repeated)
+        slots = _slots(occurrence, times, zone, (start, end), _uid(occurrence) in repeated)
+        found.slots += slots
     found.slots.sort(key=lambda slot: (slot.start, slot.uid, slot.recurrence_id))
     return found
 
@@ -94,7 +99,9 @@ def _parsed(name: str, content: bytes) -> icalendar.Calendar:
     try:
         lines: Any = needed(content)  # its parser takes lines as well, which its types do not say
         return icalendar.Calendar.from_ical(lines)
-    except ValueError as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # the library stumbles over damaged lines in many ways
         raise _refused(name, f"no calendar (.ics): {str(error)[:200]}") from error
 
 
@@ -150,10 +157,18 @@ def _wrongs(event: Any) -> Iterator[str]:
         yield f"{where}: UID is missing"
     if broken := [f"{field}: {text}" for field, text in event.errors]:
         yield f"{where}: {'; '.join(broken)[:200]}"
+    elif twice := [name for name in _ONCE if isinstance(event.get(name), list)]:
+        yield f"{where}: {twice[0]} stands there more than once"
     elif "DTSTART" not in event:
         yield f"{where}: DTSTART is missing"
+    elif odd := [name for name, kind in _KINDS if name in event and not _is(event, name, kind)]:
+        yield f"{where}: {odd[0]} says something of another kind"
     else:
         yield from (f"{where}: {wrong}" for wrong in _wrong_times(event))
+
+
+def _is(event: Any, name: str, kind: type) -> bool:
+    return isinstance(event[name].dt, kind)
 
 
 def _wrong_times(event: Any) -> Iterator[str]:
@@ -188,17 +203,28 @@ def _is_repeated(event: Any) -> bool:
     return any(name in event for name in ("RRULE", "RDATE", "RECURRENCE-ID"))
 
 
-def _slots(occurrence: Any, times: Times, zone: ZoneInfo, repeated: bool) -> Iterator[Slot]:
+def _slots(
+    occurrence: Any, times: Times, zone: ZoneInfo, span: Window, repeated: bool
+) -> Iterator[Slot]:
     start, end = times
     named = _stable(occurrence["RECURRENCE-ID"].dt, zone) if repeated else ""
     if isinstance(start, datetime):
         yield _slot(occurrence, _period(occurrence, times, zone), named, None)
         return
-    days = [start + timedelta(days=n) for n in range((end - start).days)]
-    for day in days:
-        one = f"{named}#{day}" if len(days) > 1 else named
+    for day in _days(times, span):
+        one = f"{named}#{day}" if (end - start).days > 1 else named
         period = _instant(day, zone), _instant(day + timedelta(days=1), zone)
-        yield _slot(occurrence, period, one, day.isoformat())
+        if period[1] > span[0] and period[0] < span[1]:
+            yield _slot(occurrence, period, one, day.isoformat())
+
+
+def _days(times: Times, span: Window) -> Iterator[date]:
+    """Those that may lie within the span: what is booked for ever has days without end."""
+    around = timedelta(days=2)  # zones differ by less
+    first = max(times[0], _time(span[0]).date() - around)
+    last = min(times[1], _time(span[1]).date() + around)
+    for n in range((last - first).days):
+        yield first + timedelta(days=n)
 
 
 def _period(occurrence: Any, times: Times, zone: ZoneInfo) -> tuple[Instant, Instant]:
