@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert
+from sqlalchemy.exc import IntegrityError
 from tests.hub.importing import Importer
 from tests.hub.small_hub import NOW, rows, small_hub
 
@@ -61,6 +63,38 @@ def test_one_import_at_a_time(importing: Importer) -> None:
     with pytest.raises(ImportBusyError, match="try again"):
         importing()
     assert importing.content() == before
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_an_import_that_takes_long_is_not_taken_over(
+    importing: Importer, monkeypatch: pytest.MonkeyPatch, refuses: bool
+) -> None:
+    """Each lot takes most of the time after which an import counts as killed."""
+    monkeypatch.setattr(staging, "LOT", 1)
+    looked = []
+
+    def another(_seconds: float) -> None:
+        importing.now += staging.STALE_MS - 1
+        with pytest.raises(ImportBusyError):
+            staging.recover(importing.engine, importing.now)
+        looked.append(importing.now)
+
+    monkeypatch.setattr(staging.time, "sleep", another)
+    if refuses:
+        slugs = iter([*(f"m-{n}" for n in range(4)), None])
+        monkeypatch.setattr("kokubus_hub.imports.members.new_slug", slugs.__next__)
+    lines = "\n".join(["Name;E-Mail", *(f"P{n};p{n}@example.org" for n in range(5))])
+    with suppress(IntegrityError):
+        importing(lines)
+    assert len(looked) == (8 if refuses else 10), "put in, then switched or taken out"
+    assert len(rows(importing.engine, models.Member)) == (0 if refuses else 5)
+
+
+def test_what_is_in_force_already_stays_as_it_is(importing: Importer) -> None:
+    importing()
+    with database.writing(importing.engine) as connection:
+        assert staging._in_force(connection, table(models.Member), [1, 2]) == []
+    assert {row["status"] for row in rows(importing.engine, models.Member)} == {"active"}
 
 
 def test_an_import_that_was_killed_is_undone_by_the_next(importing: Importer) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select, update
@@ -81,9 +82,9 @@ def store(engine: Engine, plan: Plan, clock: Clock) -> None:
             _update(connection, plan)
             _note(connection, "switching", plan, clock())
     except BaseException:
-        _undo(engine)
+        _undo(engine, plan, clock)
         raise
-    _switch(engine, plan, clock())
+    _switch(engine, plan, clock)
 
 
 def recover(engine: Engine, now: Instant) -> None:
@@ -91,10 +92,9 @@ def recover(engine: Engine, now: Instant) -> None:
     left = _left(engine, now)
     if left is None:
         return
-    if left["phase"] == "staging":
-        _undo(engine)
-    else:
-        _switch(engine, _of(left), now)
+    began = time.monotonic()
+    finish = _undo if left["phase"] == "staging" else _switch
+    finish(engine, _of(left), lambda: now + int((time.monotonic() - began) * 1000))
 
 
 def _left(engine: Engine, now: Instant) -> dict[str, Any] | None:
@@ -123,17 +123,20 @@ def _fill(engine: Engine, stage: Stage, plan: Plan, clock: Clock) -> None:
     with reading(engine) as connection:
         rows = [_as_staged(row) for row in stage.rows(connection)]
     for start in range(0, len(rows), LOT):
-        with _lot(engine) as connection:
+        with _lot(engine, "staging", plan, clock) as connection:
             connection.execute(insert(stage.table), rows[start : start + LOT])
-            _note(connection, "staging", plan, clock())
 
 
 @contextmanager
-def _lot(engine: Engine) -> Iterator[Connection]:
-    """One short transaction, and then as long again for whoever answers at a door."""
+def _lot(engine: Engine, phase: str, plan: Plan, clock: Clock) -> Iterator[Connection]:
+    """One short transaction, and then as long again for whoever answers at a door.
+
+    It says that the import goes on, or another would take it for one that was killed.
+    """
     began = time.monotonic()
     with writing(engine) as connection:
         yield connection
+        _note(connection, phase, plan, clock())
     if engine.dialect.name == "sqlite":
         time.sleep(time.monotonic() - began)
 
@@ -155,15 +158,16 @@ def _update(connection: Connection, plan: Plan) -> None:
                 service.hold(connection, row["id"], row["companions"])
 
 
-def _switch(engine: Engine, plan: Plan, now: Instant) -> None:
+def _switch(engine: Engine, plan: Plan, clock: Clock) -> None:
+    lot, now = partial(_lot, engine, "switching", plan, clock), clock()
     for target in _STAGED:
         for ids in _staged_ids(engine, target):
-            with _lot(engine) as connection:
-                _in_force(connection, target, ids)
+            with lot() as connection:
+                fresh = _in_force(connection, target, ids)
                 if target is _BOOKING:
-                    arriving.arrive(connection, ids, plan.what, now, fresh=True)
+                    arriving.arrive(connection, fresh, plan.what, now, fresh=True)
     for ids in _lots(engine, _arriving(plan.room_id), BOOKINGS_LOT):
-        with _lot(engine) as connection:
+        with lot() as connection:
             arriving.arrive(connection, ids, plan.what, now)
     with writing(engine) as connection:
         if plan.room_id is None:
@@ -171,9 +175,12 @@ def _switch(engine: Engine, plan: Plan, now: Instant) -> None:
         connection.execute(delete(_SETTING).where(_SETTING.c.key == _KEY))
 
 
-def _in_force(connection: Connection, target: Table, ids: Sequence[int]) -> None:
+def _in_force(connection: Connection, target: Table, ids: Sequence[int]) -> list[int]:
+    """Give these rows their status; those that still waited for it."""
+    waiting = target.c.id.in_(ids) & target.c.status.startswith(_PREFIX)
     plain = func.substr(target.c.status, len(_PREFIX) + 1)
-    connection.execute(update(target).where(target.c.id.in_(ids)).values(status=plain))
+    switched = update(target).where(waiting).values(status=plain).returning(target.c.id)
+    return sorted(connection.execute(switched).scalars())
 
 
 def _arriving(room: int | None) -> Select[Any]:
@@ -182,10 +189,10 @@ def _arriving(room: int | None) -> Select[Any]:
     return mine.where(_BOOKING.c.change_id == ARRIVING).order_by(_BOOKING.c.start)
 
 
-def _undo(engine: Engine) -> None:
+def _undo(engine: Engine, plan: Plan, clock: Clock) -> None:
     for target in reversed(_STAGED):
         for ids in _staged_ids(engine, target):
-            with _lot(engine) as connection:
+            with _lot(engine, "staging", plan, clock) as connection:
                 if target is table(Badge):  # somebody may have tapped it meanwhile
                     forget = update(_EVENT).where(_EVENT.c.badge_id.in_(ids))
                     connection.execute(forget.values(badge_id=None, member_id=None))
