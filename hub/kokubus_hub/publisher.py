@@ -62,7 +62,8 @@ class Publisher:
     ) -> Future[None]:
         """Publish at QoS 1; the future is done once the broker has acknowledged it.
 
-        What was under way when the connection broke is sent again on the next one.
+        What was under way when the connection broke is sent again on the next one, and what it
+        broke under is sent then.
         ``life_s`` is how long the broker keeps it for a device that is away. Raises
         `PublishError` at once if the broker is away, too much is unacknowledged, or the message
         is larger than the broker takes: it would end the connection, now and at every return.
@@ -77,8 +78,8 @@ class Publisher:
         if len(self._waiting) >= WAITING:
             raise PublishError(f"the broker at {self._where} does not keep up")
         sent = self._client.publish(topic, payload, 1, retain, _lasting(life_s))
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise PublishError(f"the broker at {self._where} went away")
+        if sent.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:  # else paho has it, connected or not
+            raise PublishError(f"the broker at {self._where} does not keep up")
         with self._lock:  # not around paho's publish: its callbacks hold a lock of its own
             return self._early.pop(sent.mid, None) or self._waiting.setdefault(sent.mid, Future())
 

@@ -127,6 +127,7 @@ HOSTILE = {
         "r", *at("20261001T090000"), "RDATE:" + ",".join(["20261002T090000Z"] * 3_000)
     ),
     "a rule that is none": event("n", *at("20261001T090000"), "RRULE:FREQ=SOMETIMES"),
+    "a rule that stands still": event("s", *at("20261001T090000"), "RRULE:FREQ=DAILY;INTERVAL=0"),
     "a rule of nothing": event("n", *at("20261001T090000"), "RRULE:"),
     "reversed": event("b", "DTSTART:20261010T100000Z", "DTEND:20261009T100000Z"),
     "a negative duration": event("d", "DTSTART:20261010T100000Z", "DURATION:-PT1H"),

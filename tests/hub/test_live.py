@@ -17,6 +17,7 @@ from tests.loopback import asking
 from kokubus_hub import database, models
 from kokubus_hub.counting import Crowd
 from kokubus_hub.live.board import pips
+from kokubus_hub.live.feed import Channel, Client, Feed
 from kokubus_hub.models import table
 from kokubus_hub.pages import version
 from kokubus_hub.security import COOKIE
@@ -366,6 +367,24 @@ def test_each_reads_in_their_own_language(world: World) -> None:
     ):
         assert "geöffnet bis" in next(german)["data"]["site-kokubus"]
         assert "open until" in next(english)["data"]["site-kokubus"]
+
+
+def test_an_invented_language_costs_no_stream_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the hub would make, and keep, the whole page in each that somebody thinks of."""
+    opened, channels = Feed.open, []
+
+    def noted(feed: Feed, channel: Channel) -> Client:
+        channels.append(channel)
+        return opened(feed, channel)
+
+    monkeypatch.setattr(Feed, "open", noted)
+    with serving(world) as address:
+        for invented in ("tlh", "../en"):
+            with stream(address, lang=invented) as events:
+                assert "geöffnet bis" in next(events)["data"]["site-kokubus"]
+    assert channels == [("de", False)] * 2
 
 
 @pytest.mark.parametrize("query", [{"page_of": "older"}, {"signed_in": True}])

@@ -102,6 +102,20 @@ def test_while_the_broker_is_away_publishing_is_refused_then_goes_on(
     publisher.publish("allowed/a", b"x").result(PATIENCE_S)
 
 
+def test_what_the_connection_broke_under_is_not_said_to_be_refused(
+    publisher: Publisher, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent once the broker is back: nobody may be told that nothing was published."""
+    broker.kill()
+    wait(lambda: not publisher.connected)
+    with monkeypatch.context() as broken:
+        broken.setattr(Publisher, "connected", property(lambda _self: True))
+        sent = publisher.publish("allowed/a", b"x")
+    assert not sent.done()
+    broker.start()
+    sent.result(PATIENCE_S)
+
+
 def test_a_broker_that_comes_later_is_found(tmp_path: Path) -> None:
     late = Mosquitto(tmp_path)
     with Publisher(Broker(host="127.0.0.1", port=late.port), "hub:test") as publisher:

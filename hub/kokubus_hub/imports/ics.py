@@ -193,10 +193,10 @@ def _wrong_times(event: Any) -> Iterator[str]:
 
 
 def _too_often(rule: Any) -> bool:
-    """Hourly or worse, also by several hours, minutes or seconds of a day."""
+    """Hourly or worse, also by several hours, minutes or seconds of a day, or without end."""
     often = str(next(iter(rule.get("FREQ", [])), "")).upper() not in _REPEATS
     times = [len(rule.get(by, (0,))) for by in ("BYHOUR", "BYMINUTE", "BYSECOND")]
-    return often or prod(times) > _TIMES_A_DAY
+    return often or prod(times) > _TIMES_A_DAY or min(rule.get("INTERVAL", (1,)), default=1) < 1
 
 
 def _is_repeated(event: Any) -> bool:

@@ -13,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from kokubus_hub.context import HubOf
 from kokubus_hub.doors.commands import OUTCOMES
-from kokubus_hub.i18n import words
+from kokubus_hub.i18n import choose, words
 from kokubus_hub.live import board as boards
 from kokubus_hub.live.board import Board, Card
 from kokubus_hub.live.feed import Channel, Feed, Fragments
@@ -48,7 +48,7 @@ async def live(
         yield ServerSentEvent(event="reload", raw_data="")
         return
     feed = cast("Feed", request.app.state.feed)
-    client = feed.open((lang, who is not None))
+    client = feed.open((choose(lang, None, ""), who is not None))
     deadline = asyncio.get_running_loop().time() + LONGEST_S
     try:
         yield ServerSentEvent(comment="live", retry=1_000)
