@@ -78,11 +78,17 @@ def test_late_evidence_makes_the_room_dirty_and_moves_nothing(hub: World) -> Non
     assert belief(hub).at == NOW + 5
 
 
-def test_evidence_of_the_beginning_of_time_is_late_like_any_other(hub: World) -> None:
+def test_evidence_of_the_beginning_of_time_hides_none_that_can_still_be_put_right(
+    hub: World,
+) -> None:
     hub.take(hub.device.passage(NOW))
     hub.take(hub.device.passage(0))
+    assert stored(hub)["dirty_since"] is None, "older than any replay goes back"
     hub.take(hub.device.passage(NOW - 1))
-    assert stored(hub)["dirty_since"] == 0
+    hub.take(hub.device.passage(1))
+    assert stored(hub)["dirty_since"] == NOW - 1
+    hub.take(hub.device.passage(NOW - 2))
+    assert stored(hub)["dirty_since"] == NOW - 2
 
 
 def test_evidence_from_a_clock_far_ahead_is_kept_and_not_counted(hub: World) -> None:

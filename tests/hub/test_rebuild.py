@@ -114,6 +114,22 @@ def test_the_listener_goes_on_from_a_rebuilt_belief(hub: World) -> None:
     assert hub.rows(models.Belief)[0]["dirty_since"] is None
 
 
+def test_what_comes_late_after_a_rebuild_is_put_right_from_what_was_rebuilt(hub: World) -> None:
+    """Who came in before the last half hour is still there."""
+    for minutes in (*range(5), 119):
+        hub.now = NOW + minutes * MINUTE_MS
+        hub.take(hub.device.passage(hub.now, tap=f"t{minutes}"))
+    hub.now += MINUTE_MS
+    rebuilt(hub)
+    before = Belief.from_json(hub.rows(models.Belief)[0]["state"])
+    hub.take(hub.device.passage(NOW + 119 * MINUTE_MS - 30_000, tap="late"))
+    settle(hub)
+    after = Belief.from_json(hub.rows(models.Belief)[0]["state"])
+    people = [sum(n * p for n, p in enumerate(one.posterior)) for one in (before, after)]
+    assert people[1] > people[0] + 0.7
+    assert people[1] > 4
+
+
 def test_a_calibration_holds_from_its_instant_on(hub: World) -> None:
     strange = Calibration(days=9, quiet=9_000.0, false=1_500.0).to_json()
     row = {"room_id": HALL, "version": 1, "at": NOW + DAY_MS, "state": strange}

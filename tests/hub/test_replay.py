@@ -142,6 +142,37 @@ def test_what_is_half_an_hour_late_enters_the_history_alone(hub: World) -> None:
     assert len(hub.rows(models.Passage)) == 3
 
 
+def test_a_backlog_of_days_does_not_keep_a_moments_delay_from_being_put_right(hub: World) -> None:
+    first, late, last = (hub.device.passage(NOW + n * 20_000, tap=f"t{n}") for n in range(3))
+    hub.now += MINUTE_MS
+    hub.take(first, late, last)
+    in_order = beliefs(hub)
+    clear(hub)
+    hub.take(first)
+    hub.take(last)
+    hub.take(hub.device.passage(NOW - 40 * MINUTE_MS))
+    hub.take(late)
+    put_right(hub)
+    same(beliefs(hub), in_order)
+
+
+def test_what_a_worker_that_was_away_cannot_put_right_hides_nothing_later(hub: World) -> None:
+    first, lost, last = (hub.device.passage(NOW + n * 20_000, tap=f"t{n}") for n in range(3))
+    hub.now += MINUTE_MS
+    for one in (first, last, lost):
+        hub.take(one)
+    hub.now += 40 * MINUTE_MS
+    now = [hub.device.passage(hub.now - n * 20_000, tap=f"n{n}") for n in range(3)]
+    hub.take(now[2])
+    hub.take(now[0])
+    hub.take(now[1])
+    put_right(hub)
+    assert [event.at for event in beliefs(hub)[HALL].events] == [hub.now]
+    hub.take(hub.device.passage(hub.now, side=Side.OUT))
+    counted = sum(n * p for n, p in enumerate(beliefs(hub)[HALL].posterior))
+    assert counted > 2.5, "three of now, one or two of before"
+
+
 def test_a_quiet_room_is_replayed_from_the_last_it_was_seen(hub: World) -> None:
     """Its last snapshot is hours old, since nothing has happened: nothing is missing in it."""
     first, late, last = (hub.device.passage(NOW + at, tap=str(at)) for at in (-9_000_000, -9, 0))

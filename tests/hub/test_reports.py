@@ -222,14 +222,59 @@ def test_students_t_is_what_tables_say() -> None:
 
 
 def test_a_trend_knows_how_unsure_it_is() -> None:
-    rising = statistics.trend([10, 21, 29, 42])
+    rising = statistics.trend([(0, 10), (1, 21), (2, 29), (3, 42)])
     assert rising is not None
     assert rising.low is not None
     assert 0 < rising.low < rising.value
     assert rising.value == pytest.approx(10.4)
-    assert statistics.trend([1, 2]) is None
-    assert statistics.above([5, 5, 5], 4) == 1.0
-    assert statistics.above([5], 4) is None
+    assert statistics.trend([(0, 1), (1, 2)]) is None
+    assert statistics.above([(5, 1), (5, 1), (5, 1)], 4) == 1.0
+    assert statistics.above([(5, 1)], 4) is None
+
+
+def weeks_of(*hours: tuple[int, float, int]) -> list[pilot.Told]:
+    """(week it begins in, weeks long, person-hours) as released."""
+    return [
+        pilot.Told(
+            begins * pilot.WEEK_MS,
+            weeks,
+            {"person_hours": told, "person_hours_range": [told, told], "turned_away_hours": 0},
+        )
+        for begins, weeks, told in hours
+    ]
+
+
+def test_quiet_weeks_told_together_weigh_as_many_as_they_are() -> None:
+    """Two busy weeks, and three quiet ones that only the stay as a whole may tell."""
+    stopped = pilot.assess(weeks_of((0, 1.0, 60), (3, 1.0, 60), (0, 3.0, 15)), 40)
+    assert stopped.person_hours is not None
+    assert stopped.person_hours.value == pytest.approx(135 / 5)
+    assert stopped.probability is not None
+    assert stopped.probability < 0.5
+    assert stopped.weeks == 5
+
+
+def test_a_weighed_mean_is_that_of_the_weeks_it_stands_for() -> None:
+    plain = statistics.mean_of([(value, 1.0) for value in (10, 20, 40)])
+    assert plain is not None
+    assert plain.low is not None
+    half = 2.920 * 15.2753 / 3**0.5  # Student's t at 0.95 with 2 degrees, the standard deviation
+    assert (plain.value, plain.value - plain.low) == pytest.approx((70 / 3, half), rel=1e-3)
+    assert statistics.mean_of([(value, 2.0) for value in (10, 20, 40)]) == plain
+
+
+def test_weeks_that_were_not_told_are_a_gap_in_the_trend() -> None:
+    change = pilot.assess(weeks_of((0, 1.0, 10), (1, 1.0, 20), (5, 1.0, 60)), 40).change
+    assert change is not None
+    assert change.value == pytest.approx(10)
+
+
+def test_equal_weeks_are_no_surer_than_their_rounding() -> None:
+    stopped = pilot.assess(weeks_of((0, 1.0, 40), (1, 1.0, 40), (2, 1.0, 40)), 40)
+    assert stopped.probability == pytest.approx(0.5), "each may be 37.5 to 42.5"
+    assert stopped.person_hours is not None
+    assert stopped.person_hours.low is not None
+    assert stopped.person_hours.low < 40 < (stopped.person_hours.high or 0)
 
 
 def test_a_single_block_takes_the_estimates_interval() -> None:

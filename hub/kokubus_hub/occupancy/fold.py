@@ -25,6 +25,9 @@ from kokubus_hub.places import Places, RoomPlace
 from kokubus_hub.spools import SpoolMovedError
 
 SNAPSHOT_EVERY_MS = 60_000
+WINDOW_MS = 30 * 60_000
+"""What is later than this is never replayed (`replay`), so that it makes no room dirty either: a
+backlog of days must not keep what is a second late from being put right."""
 LONG_MS = 86_400_000
 """A silence longer than this is shortened to what a belief can remember (`predicted`)."""
 
@@ -111,15 +114,20 @@ class _Room:
         """Another batch: nothing of it is folded yet."""
         self.changed, self.began_at, self.estimates = False, self.belief.at, []
 
-    def fold(self, known: Places, evidence: Evidence) -> None:
+    def fold(self, known: Places, evidence: Evidence, now: Instant) -> None:
         if evidence.at < self.belief.at:
-            since = self.dirty_since
-            self.dirty_since = evidence.at if since is None else min(since, evidence.at)
-            self.changed = True
+            self._lack(evidence.at, now - WINDOW_MS)
         elif wants(self.belief, evidence):
             self.estimates += history.rows(known, self.place, self.belief, evidence.at)
             self.belief = folded(known, self.place, self.belief, evidence)
             self.changed = True
+
+    def _lack(self, at: Instant, oldest: Instant) -> None:
+        if at < oldest:
+            return
+        since = self.dirty_since
+        self.dirty_since = at if since is None or since < oldest else min(since, at)
+        self.changed = True
 
 
 class Fold:
@@ -140,7 +148,7 @@ class Fold:
         rooms = self._rooms(batch, {room for room, _ in wanted})
         for room_id, evidence in sorted(wanted, key=lambda pair: order(pair[1])):
             room = rooms[room_id]
-            room.fold(batch.places, evidence)
+            room.fold(batch.places, evidence, batch.now)
         self._write(batch, [room for room in rooms.values() if room.changed])
 
     def _may_matter(self, room_id: int, evidence: Evidence) -> bool:

@@ -8,6 +8,7 @@ from kokubus.messages import Instant
 from kokubus.occupancy import initial
 from kokubus_hub import models
 from kokubus_hub.models import table
+from kokubus_hub.occupancy.fold import WINDOW_MS
 from kokubus_hub.places import RoomPlace
 
 _LABEL, _BELIEF = table(models.HeadCount), table(models.Belief)
@@ -28,8 +29,9 @@ def count(
     if connection.execute(select(_BELIEF.c.room_id).where(of_room)).first() is None:
         state = initial(room.model, now).to_json()
         connection.execute(insert(_BELIEF).values(room_id=room.id, at=now, state=state))
-    older = or_(_BELIEF.c.dirty_since.is_(None), _BELIEF.c.dirty_since > now)
-    since = case((older, now), else_=_BELIEF.c.dirty_since)
+    known, oldest = _BELIEF.c.dirty_since, now - WINDOW_MS
+    other = or_(known.is_(None), known > now, known < oldest)
+    since = case((other, now), else_=known)
     connection.execute(
         update(_BELIEF).where(of_room).values(dirty_since=since, version=_BELIEF.c.version + 1)
     )

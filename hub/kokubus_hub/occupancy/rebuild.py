@@ -23,7 +23,7 @@ from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
 from kokubus_hub.occupancy.calibrating import Calibrations
 from kokubus_hub.occupancy.evidence import of_room
-from kokubus_hub.occupancy.fold import followed
+from kokubus_hub.occupancy.fold import WINDOW_MS, followed
 from kokubus_hub.places import Places, RoomPlace
 
 DAY_MS = 86_400_000
@@ -64,14 +64,17 @@ class _Room:
             self._learned = Calibrations(connection, room)
         self._belief: Belief | None = None
         self._reached: Belief | None = None
+        self._anchor: Belief | None = None
         self._evidence = self._estimates = 0
 
     def rebuilt(self) -> Rebuilt:
         with reading(self._engine) as connection:
             start = _first(connection, self._known, self._room)
         if start is not None:
-            for end in range(start + DAY_MS, self._now + DAY_MS, DAY_MS):
-                self._day(start, min(end, self._now))
+            window = max(self._now - WINDOW_MS, start + 1)
+            for end in sorted({*range(start + DAY_MS, self._now, DAY_MS), window, self._now}):
+                self._day(start, end)
+                self._anchor = self._belief if end == window else self._anchor
                 start = end
             self._take_over()
         return Rebuilt(self._room.slug, self._evidence, self._estimates)
@@ -104,7 +107,10 @@ class _Room:
         return rows
 
     def _take_over(self) -> None:
-        """The belief itself, unless the listener has gone on meanwhile: then that one stands."""
+        """The belief itself, unless the listener has gone on meanwhile: then that one stands.
+
+        With a snapshot of half an hour ago, so that what comes late is still put right.
+        """
         belief = self._reached
         if belief is None:
             return
@@ -114,12 +120,13 @@ class _Room:
             if row is None or row.at > belief.at:
                 return
             values: dict[str, Any] = {"at": belief.at, "state": belief.to_json()}
-            values |= {"version": row.version + 1, "dirty_since": None}
+            values |= {"version": row.version + 1}
             connection.execute(update(_BELIEF).where(of_room).values(values))
             gone = delete(_SNAPSHOT).where(_SNAPSHOT.c.room_id == self._room.id)
             connection.execute(gone)
-            snapshot = {"room_id": self._room.id, "at": belief.at, "state": values["state"]}
-            connection.execute(_SNAPSHOT.insert().values(snapshot))
+            kept = {one.at: one.to_json() for one in (self._anchor, belief) if one}
+            rows = [{"room_id": self._room.id, "at": at, "state": kept[at]} for at in kept]
+            connection.execute(_SNAPSHOT.insert(), rows)
 
 
 def _first(connection: Connection, known: Places, room: RoomPlace) -> Instant | None:

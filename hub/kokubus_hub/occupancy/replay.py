@@ -17,10 +17,8 @@ from kokubus_hub.batch import AHEAD_MS
 from kokubus_hub.models import table
 from kokubus_hub.occupancy import history
 from kokubus_hub.occupancy.evidence import Span, of_room
-from kokubus_hub.occupancy.fold import followed
+from kokubus_hub.occupancy.fold import WINDOW_MS, followed
 from kokubus_hub.places import Places, RoomPlace
-
-WINDOW_MS = 30 * 60_000
 
 _BELIEF, _SNAPSHOT = table(models.Belief), table(models.BeliefSnapshot)
 

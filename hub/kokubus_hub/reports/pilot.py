@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
+from kokubus_hub.reports.privacy import STEP
 from kokubus_hub.reports.statistics import Mean, above, mean_of, trend
 from kokubus_hub.settings import Settings
 
 Z90 = 1.645
+WEEK_MS = 7 * 86_400_000
+MORE_THAN_ONE = 1.5
 LONG_ENOUGH = 0.7
 """Of a week; a shorter one (the stop began on a Thursday) is left out of rates and trends."""
 
@@ -30,11 +34,15 @@ NOBODY: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A released block: when it began, how many weeks it is long, and its figures."""
+    """A released block: when it began, how many weeks it is long, and its figures.
+
+    ``rounded`` is of how many rounded figures its own are the sum.
+    """
 
     start: int
     weeks: float
     figures: Mapping[str, Any]
+    rounded: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ def by_week(blocks: Sequence[Told], monday: Mapping[int, int]) -> list[Told]:
     """Days put together to their weeks; ``monday`` of each block's start."""
     weeks: dict[tuple[int, bool], list[Told]] = {}
     for block in blocks:
-        weeks.setdefault((monday[block.start], block.weeks > 1), []).append(block)
+        weeks.setdefault((monday[block.start], not _single(block)), []).append(block)
     return [_joined(parts) for _, parts in sorted(weeks.items())]
 
 
@@ -79,26 +87,43 @@ def _joined(parts: list[Told]) -> Told:
     figures: dict[str, Any] = {key: sum(part.figures[key] for part in parts) for key in keys}
     ranges = [part.figures["person_hours_range"] for part in parts]
     figures["person_hours_range"] = [sum(low for low, _ in ranges), sum(high for _, high in ranges)]
-    return Told(parts[0].start, sum(part.weeks for part in parts), figures)
+    return Told(parts[0].start, sum(part.weeks for part in parts), figures, len(parts))
 
 
 def assess(weeks: Sequence[Told], break_even: int) -> Stop:
-    """A stop from its weeks (`by_week`) and the person-hours a week that would pay for it."""
+    """A stop from its weeks (`by_week`) and the person-hours a week that would pay for it.
+
+    Quiet weeks that are told together weigh as many as they are, or a stop would look as busy
+    as its busy weeks.
+    """
     whole = [week for week in weeks if week.weeks >= LONG_ENOUGH]
-    rates = [week.figures["person_hours"] / week.weeks for week in whole]
+    rates = [(_rate(week), week.weeks) for week in whole]
     length = sum(week.weeks for week in whole)
     away = sum(week.figures["turned_away_hours"] for week in whole)
-    mean, probability = mean_of(rates), above(rates, break_even)
+    least = _rounding(whole) / length if length else 0.0
+    mean, probability = mean_of(rates, least), above(rates, break_even, least)
     if len(whole) == 1:
         mean, probability = _alone(whole[0], break_even)
-    single = [rate for rate, week in zip(rates, whole, strict=True) if week.weeks <= 1]
-    return Stop(
-        mean, trend(single), away / length if length else None, break_even, probability, length
-    )
+    change = trend([(week.start / WEEK_MS, _rate(week)) for week in whole if _single(week)])
+    return Stop(mean, change, away / length if length else None, break_even, probability, length)
+
+
+def _rate(week: Told) -> float:
+    return float(week.figures["person_hours"] / week.weeks)
+
+
+def _single(week: Told) -> bool:
+    """Whether it is one week; the change of the clocks makes one an hour longer."""
+    return week.weeks < MORE_THAN_ONE
+
+
+def _rounding(weeks: Sequence[Told]) -> float:
+    """The standard error, in hours, of the weeks' sum from rounding alone."""
+    return STEP * sqrt(sum(week.rounded for week in weeks) / 12)
 
 
 def _alone(block: Told, break_even: int) -> tuple[Mean, float]:
-    value = block.figures["person_hours"] / block.weeks
+    value = _rate(block)
     low, high = (bound / block.weeks for bound in block.figures["person_hours_range"])
     spread = max((high - low) / 2 / Z90, 1e-9)
     return Mean(value, low, high, 1), NormalDist(value, spread).cdf(2 * value - break_even)

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, inf, lgamma, pi, sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 
 _STEPS = 400
+Weighed = tuple[float, float]
+"""A value and its weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +27,54 @@ class Mean:
     count: int
 
 
-def mean_of(values: Sequence[float]) -> Mean | None:
-    """The mean of independent values, such as weeks; None of none."""
+def mean_of(values: Sequence[Weighed], least: float = 0.0) -> Mean | None:
+    """The mean of independent (value, weight), such as weeks; None of none.
+
+    A value of weight w is itself the mean of w: its variance is a w-th of that of one of them.
+    ``least`` is the standard error that the values have for another reason (rounding).
+    """
     if not values:
         return None
-    value = fmean(values)
+    value = _weighed(values)
     if len(values) < 2:
         return Mean(value, None, None, 1)
-    half = t_quantile(0.95, len(values) - 1) * stdev(values) / sqrt(len(values))
+    half = t_quantile(0.95, len(values) - 1) * max(_error(values), least)
     return Mean(value, value - half, value + half, len(values))
 
 
-def above(values: Sequence[float], bar: float) -> float | None:
-    """The probability that the true mean lies above ``bar``, under a flat prior.
+def above(values: Sequence[Weighed], bar: float, least: float = 0.0) -> float | None:
+    """The probability that the true mean (`mean_of`) lies above ``bar``, under a flat prior.
 
     None for fewer than two values, where nobody can say.
     """
     if len(values) < 2:
         return None
-    error = stdev(values) / sqrt(len(values))
+    error, mean = max(_error(values), least), _weighed(values)
     if error == 0:
-        return 1.0 if fmean(values) > bar else 0.0
-    return t_below((fmean(values) - bar) / error, len(values) - 1)
+        return 1.0 if mean > bar else 0.0
+    return t_below((mean - bar) / error, len(values) - 1)
 
 
-def trend(values: Sequence[float]) -> Mean | None:
-    """The change from one value to the next by least squares; None for fewer than three."""
+def _weighed(values: Sequence[Weighed]) -> float:
+    return sum(value * weight for value, weight in values) / sum(weight for _, weight in values)
+
+
+def _error(values: Sequence[Weighed]) -> float:
+    """The standard error of the weighed mean of two values at least."""
+    mean, total = _weighed(values), sum(weight for _, weight in values)
+    spread = sum(weight * (value - mean) ** 2 for value, weight in values) / (len(values) - 1)
+    return sqrt(spread / total)
+
+
+def trend(values: Sequence[tuple[float, float]]) -> Mean | None:
+    """The change of (when, value) per unit of time by least squares; None for fewer than three."""
     count = len(values)
     if count < 3:
         return None
-    middle, mean = (count - 1) / 2, fmean(values)
-    spread = sum((place - middle) ** 2 for place in range(count))
-    slope = sum((place - middle) * (y - mean) for place, y in enumerate(values)) / spread
-    off = [y - mean - slope * (place - middle) for place, y in enumerate(values)]
+    middle, mean = fmean(at for at, _ in values), fmean(y for _, y in values)
+    spread = sum((at - middle) ** 2 for at, _ in values)
+    slope = sum((at - middle) * (y - mean) for at, y in values) / spread
+    off = [y - mean - slope * (at - middle) for at, y in values]
     error = sqrt(sum(one * one for one in off) / (count - 2) / spread)
     half = t_quantile(0.95, count - 2) * error
     return Mean(slope, slope - half, slope + half, count)
