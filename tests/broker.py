@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kokubus_cli.ports import free_port
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 _PLAIN = """
 user {user}
 listener {port} 127.0.0.1

@@ -31,7 +31,7 @@ class Day:
         self.times: dict[str, int] = {}
         self.entered: list[tuple[str, str]] = []
         self._next = cycle(STRANGERS)
-        network.peer(self._overhear, "kokubus/v1/+/up/badge_tapped")
+        self.peer = network.peer(self._overhear, "kokubus/v1/+/up/badge_tapped")
 
     def taps(self, count: int) -> None:
         """People without a right hold badges to three readers; nobody waits for an answer."""
@@ -48,8 +48,20 @@ class Day:
         agent = self.network.agents[device]
         answer = agent.tap(door, uid, side=side)
         assert answer["granted"], answer
-        agent.ask(do="force", door=door, seconds=0.1)
-        self.entered.append((answer["tap"], side))
+        self.pass_by(device, door, answer["tap"], side)
+
+    def pass_by(self, device: str, door: str, tap: str, side: str = "in") -> None:
+        """Go through a door that has just opened; tap and passage are on some disk then."""
+        self.network.agents[device].ask(do="force", door=door, seconds=0.1)
+        wait_until(lambda: tap in self.durable(), "the tap to be on some disk")
+        wait_until(lambda: tap in self.passed(), "the passage to be on some disk")
+        self.entered.append((tap, side))
+
+    def passed(self) -> set[str]:
+        """The taps whose passages are on some disk."""
+        agents = self.network.agents.values()
+        waiting = {fact["tap"] for agent in agents for fact in agent.spooled("passage_seen")}
+        return waiting | {row.tap for row in self.network.village.rows(models.Passage)}
 
     def recorded(self) -> set[str]:
         """The taps the hub has."""
@@ -77,12 +89,15 @@ class Day:
         wanted = set(taps)
         wait_until(lambda: wanted <= self.recorded(), f"the hub to record what {what}")
 
+    def wait_times(self) -> None:
+        """Who overhears the taps may do so later than the hub."""
+        wait_until(lambda: self.recorded() <= self.times.keys(), "every tap's time to be known")
+
     def _overhear(self, _topic: str, payload: bytes) -> None:
         fact = json.loads(payload)
         assert self.times.setdefault(fact["id"], fact["at"]) == fact["at"]
 
 
-@pytest.mark.timeout(300)
 def test_a_thousand_taps_are_a_thousand_rows(make_network: MakeNetwork) -> None:
     network = make_network(deadline_ms=1_000)
     network.start()
@@ -103,7 +118,7 @@ def test_a_thousand_taps_are_a_thousand_rows(make_network: MakeNetwork) -> None:
     day.taps(TAPS - len(day.durable()))
     day.wait_durable(TAPS)
 
-    wait_until(lambda: len(day.recorded()) >= TAPS and not day.spooled(), "all to be receipted")
+    wait_until(lambda: len(day.recorded()) >= TAPS, "all to be recorded")
     _check_rows(day)
     _check_numbers(network)
     _check_occupancy(day)
@@ -160,6 +175,7 @@ def _cut_the_power(day: Day) -> None:
 
     A tap of the last moment, on no disk yet, is lost with the power; nothing else is.
     """
+    day.peer.wait_here()
     count = len(day.durable())
     day.taps(240)
     day.wait_durable(count + 40)
@@ -183,6 +199,7 @@ def _check_rows(day: Day) -> None:
     events = day.network.village.rows(models.AccessEvent)
     assert len(events) == TAPS
     assert len({event.tap for event in events}) == TAPS
+    day.wait_times()
     assert {event.tap: event.at for event in events} == {
         event.tap: day.times[event.tap] for event in events
     }
@@ -191,6 +208,7 @@ def _check_rows(day: Day) -> None:
 def _check_numbers(network: Network) -> None:
     """No gap in any device's record, and nothing left on a device that ended in peace."""
     for agent in network.agents.values():
+        wait_until(agent.receipted, f"all of {agent.device} to be receipted")
         agent.process.stop()
     wait_until(lambda: all(_whole(row) for row in network.village.rows(models.Spool)), "no gaps")
     assert len(network.village.rows(models.Spool)) == len(DEVICES)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import closing
 from random import Random
 
-import pytest
-from tests.acceptance.rig.agent import ENVIRON, Agent
+from tests.acceptance.rig.agent import Agent
 from tests.acceptance.rig.network import MakeNetwork
-from tests.acceptance.rig.nursery import Nursery
 from tests.acceptance.rig.village import DEVICES, FIRST, FRONT
 from tests.acceptance.rig.waiting import wait_until
 
@@ -22,15 +18,7 @@ ROUNDS = 50
 WHOLE_EVERY, BROKER_EVERY = 10, 10
 
 
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    """Bears agents that have their program loaded."""
-    with closing(Nursery(ENVIRON)) as made:
-        yield made
-
-
-@pytest.mark.timeout(300)
-def test_a_hundred_reboots_move_no_bolt(nursery: Nursery, make_network: MakeNetwork) -> None:
+def test_a_hundred_reboots_move_no_bolt(make_network: MakeNetwork) -> None:
     """Two agents, fifty times each: crashes, some of them while starting, and clean ends.
 
     The doors have a policy by which a member may enter now; one relay is energised by a high
@@ -44,7 +32,7 @@ def test_a_hundred_reboots_move_no_bolt(nursery: Nursery, make_network: MakeNetw
     for number in range(1, ROUNDS + 1):
         whole = number % WHOLE_EVERY == 0
         for agent in agents:
-            agent.reboot(clean=noise.random() < 0.5, nursery=None if whole else nursery)
+            agent.reboot(clean=noise.random() < 0.5, whole=whole)
         if number % BROKER_EVERY == 0:
             network.broker.restart(kill=noise.random() < 0.5)
         for agent in agents:

@@ -83,7 +83,6 @@ def cut(network: Network) -> None:
     )
 
 
-@pytest.mark.timeout(300)
 def test_before_the_outage_let_in_after_it_not_and_the_coordinator_sees_which(
     network: Network, coordinator: httpx.Client
 ) -> None:

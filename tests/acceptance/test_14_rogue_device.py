@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from tests.acceptance.rig.network import MakeNetwork, Network
-from tests.acceptance.rig.village import FIRST, SECOND
+from tests.acceptance.rig.village import FIRST, SECOND, SIDE
 from tests.acceptance.rig.waiting import wait_until
 
 from kokubus import wire
@@ -16,6 +16,7 @@ from kokubus_hub import models
 
 pytestmark = pytest.mark.slow
 REFUSED = "Not authorized"
+UNKNOWN = "1E034A5B"
 
 
 class Rogue:
@@ -108,5 +109,6 @@ def test_its_key_with_anothers_name_is_still_only_itself(
         assert rogue.publish(FIRST) == "Success"
     finally:
         rogue.close()
+    assert network.agents[SECOND].tap(SIDE, UNKNOWN)["by"] == "hub"
     assert network.agents[SECOND].process.said("link_down") == 0
     assert network.agents[SECOND].process.said("link_up") == ups

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.acceptance.rig.agent import Agent
 from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.village import FIRST, FRONT
 from tests.acceptance.rig.waiting import wait_until
@@ -15,7 +13,6 @@ OLD, LATER = "04A3C6CAE26180", "04C3C6CAE26180"
 SINCE = [f"04B3C6CAE26{number}80" for number in range(3)]
 
 
-@pytest.mark.timeout(300)
 def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     make_network: MakeNetwork,
 ) -> None:
@@ -26,7 +23,7 @@ def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     network.give_policies(FIRST)
     before = agent.tap(FRONT, OLD)["tap"]
     wait_until(lambda: village.rows(models.Enforcement, tap=before), "the first tap's word")
-    wait_until(lambda: receipted(agent), "all of it to be receipted")
+    wait_until(agent.receipted, "all of it to be receipted")
     backup = network.backup()
 
     for uid in SINCE:
@@ -34,7 +31,7 @@ def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     network.give_policies(FIRST)
     lost = agent.tap(FRONT, SINCE[0])["tap"]
     wait_until(lambda: village.rows(models.Enforcement, tap=lost), "the second tap's word")
-    wait_until(lambda: receipted(agent), "all of it to be receipted")
+    wait_until(agent.receipted, "all of it to be receipted")
     held = village.rows(models.Policy)[-1]
     agent.wire.cut()
     unsent = agent.tap(FRONT, OLD)["tap"]
@@ -57,7 +54,6 @@ def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     assert agent.process.said("policy_damaged") == 0
 
 
-@pytest.mark.timeout(300)
 def test_who_forgets_to_say_so_is_told_by_the_doors(make_network: MakeNetwork) -> None:
     """The door refuses what looks older; the hub learns from it how far it is, and says so."""
     network = make_network(pulse_ms=300)
@@ -102,14 +98,6 @@ def forgotten(network: Network) -> list[models.Alarm]:
 def above(network: Network, epoch: int) -> bool:
     [device] = network.village.rows(models.Device, slug=FIRST)
     return (device.applied_epoch or 0) > epoch
-
-
-def receipted(agent: Agent) -> bool:
-    """Whether nothing is left of what it recorded; said after a restart, which tidies up."""
-    agent.process.stop()
-    left = agent.spooled()
-    agent.start()
-    return not left
 
 
 def accepted(network: Network, held: models.Policy) -> bool:

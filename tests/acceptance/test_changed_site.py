@@ -55,6 +55,7 @@ def test_a_door_takes_its_sites_changed_file_by_itself(hub: Network) -> None:
     assert f"pulse_ms = {SHORT_MS}" in agent.site.read_text("utf-8")
     assert agent.tap(FRONT, UID)["granted"]
     wait_until(lambda: not agent.drawn(), "the short pulse to end")
+    wait_until(lambda: heard, "whoever listens beside it to have it as well")
     first, number = heard[0], number_of(agent.site.read_text("utf-8"))
 
     again = apply(hub, SHORT_MS + 50)
@@ -82,4 +83,6 @@ def test_one_that_was_away_is_told_when_it_is_back_and_only_if_it_concerns_it(hu
     given = hub.work.said("site_given")
     assert given == 1
     apply(hub, SHORT_MS)
+    hub.village.member(UID)
+    wait_until(lambda: hub._stored(FIRST), "the worker to have taken in what came after it")
     assert hub.work.said("site_given") == given

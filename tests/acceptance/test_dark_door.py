@@ -83,4 +83,4 @@ def test_one_that_was_never_typed_opens_no_more_after_a_later_one(
 
 def told(village: Village) -> list[dict[str, object]]:
     events = village.rows(models.DoorEvent, kind="code_tried")
-    return [one.detail for one in sorted(events, key=lambda one: one.id)]
+    return [one.detail for one in sorted(events, key=lambda one: one.at)]

@@ -15,7 +15,7 @@ from tests.acceptance.rig.waiting import wait_until
 from kokubus_edge import desk_client, link, link_line
 from kokubus_hub import listen, models, publisher
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 UID = "04A3C6CAE26180"
 NOTICED_S = 45
 

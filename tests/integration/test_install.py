@@ -57,7 +57,6 @@ def ready(clone: Path, path: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(600)
 def test_a_bare_clone_installs_itself_without_a_compiler(tmp_path: Path, bare_path: str) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)

@@ -85,7 +85,6 @@ def door(tmp_path: Path) -> Iterator[Door]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_bad_weather_delays_nobody_and_loses_nothing(door: Door) -> None:
     door.people(4, Weather())
     lossy = door.people(20, Weather(loss=0.3))
@@ -133,7 +132,6 @@ def _received(door: Door) -> list[list[int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
 def test_a_connection_that_died_silently_is_noticed_on_both_sides(door: Door) -> None:
     """Packets vanish, nobody is told: keepalives of 20 s find it out, and then it is made anew.
 

@@ -7,25 +7,27 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.rig.nursery import Forked, Nursery
+from tests.acceptance.rig.nursery import ROOT, Forked
 from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.proxy import Proxy
 from tests.acceptance.rig.waiting import wait_until
 
+from kokubus_edge import desk_client
 from kokubus_edge.simulate.asking import ControlError, ask
 from kokubus_edge.simulate.pins import relay_edges
 
-ROOT = Path(__file__).resolve().parents[3]
 ENVIRON = {
     "GPIOZERO_PIN_FACTORY": "mock",
     "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     "PYTHONUNBUFFERED": "1",
 }
 _ATTEMPTS = 5
+_OFF_S = 1.0
 _CONFIG = """
 device = "{device}"
 simulated = true
@@ -53,19 +55,15 @@ class Agent:
         self.site.write_text(site, "utf-8")
         # what the lab adds to `kokubus edge` is said there
         self._argv = ["run", "--config", str(config)]
-        command = [sys.executable, "-m", "tests.acceptance.rig.lab", *self._argv]
         log = folder.parent / f"{device}.log"
-        self.process = self._loaded = Process(command, log, ENVIRON, ROOT)
+        self.process: Process = Forked("edge", self._argv, log, ENVIRON)
 
     def move(self, namespace: str, host: str, port: int) -> None:
         """From its next start on it runs in another network namespace, the broker at ``host``."""
         at_home = f'host = "127.0.0.1"\nport = {self.wire.port}'
         text = self.config.read_text("utf-8")
         self.config.write_text(text.replace(at_home, f'host = "{host}"\nport = {port}'), "utf-8")
-        enter = ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.acceptance.rig.lab"]
-        self.process = self._loaded = Process(
-            [*enter, *self._argv], self.process.log, ENVIRON, ROOT
-        )
+        self.process = self._whole("ip", "netns", "exec", namespace)
 
     def start(self, *, linked: bool = True) -> None:
         """Start it; wait until it is at work and, if asked, until its link is up."""
@@ -80,14 +78,17 @@ class Agent:
         self.boots += 1
         self.process.start()
 
-    def reboot(self, *, clean: bool, nursery: Nursery | None = None) -> None:
-        """End it, cleanly or by SIGKILL, and start it again without waiting."""
+    def reboot(self, *, clean: bool, whole: bool = False) -> None:
+        """End it, cleanly or by SIGKILL, and start it again without waiting.
+
+        ``whole``: as a new program, which has yet to be loaded.
+        """
         if clean:
             self.process.stop()
         else:
             self.process.kill()
-        log = self.process.log
-        self.process = Forked(nursery, self._argv, log) if nursery else self._loaded
+        forked = Forked("edge", self._argv, self.process.log, ENVIRON)
+        self.process = self._whole() if whole else forked
         self.begin()
 
     def power_cut(self, **clock: Any) -> None:
@@ -135,7 +136,7 @@ class Agent:
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """A request at its control socket; see `tests.acceptance.rig.lab`."""
-        return ask(self._control, request, timeout_s=60)
+        return ask(self._control, request, timeout_s=120)
 
     def tap(self, door: str, uid: str, *, side: str = "in", walk: bool = False) -> dict[str, Any]:
         """Hold a badge to the emulated chip; what the door did about it.
@@ -149,6 +150,7 @@ class Agent:
             except ControlError as error:
                 if "did not see the badge" not in str(error):
                     raise
+                time.sleep(_OFF_S)
         return self.ask(do="tap", door=door, uid=uid, side=side, walk=walk)
 
     def pulses(self, door: str | None = None) -> int:
@@ -171,6 +173,10 @@ class Agent:
         facts = [json.loads(row[0]) for row in rows]
         return [fact for fact in facts if kind in (None, fact["kind"])]
 
+    def receipted(self) -> bool:
+        """Whether the hub has receipted all it has recorded; its file may not yet show it."""
+        return desk_client.status(self.data)["pending"] == 0
+
     def close(self) -> None:
         """End it and its network."""
         try:
@@ -178,6 +184,10 @@ class Agent:
                 self.process.stop()
         finally:
             self.wire.close()
+
+    def _whole(self, *enter: str) -> Process:
+        command = [*enter, sys.executable, "-m", "tests.acceptance.rig.lab", *self._argv]
+        return Process(command, self.process.log, ENVIRON, ROOT)
 
     def _must_run(self) -> None:
         assert self.process.alive, f"{self.device} has ended: {_tail(self.process.log)}"

@@ -10,12 +10,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 import httpx
 from sqlalchemy import Engine
-from tests.acceptance.rig.agent import ROOT, Agent
+from tests.acceptance.rig.agent import Agent
 from tests.acceptance.rig.broker import Broker
+from tests.acceptance.rig.nursery import Forked
 from tests.acceptance.rig.peer import Hearer, Papers, Peer
 from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.proxy import Proxy
@@ -204,8 +206,7 @@ class Network:
             "KOKUBUS_HUB_MQTT_KEY": str(self.hub_folder / "hub.key"),
             "PYTHONUNBUFFERED": "1",
         } | more
-        command = [str(Path(sys.executable).parent / "kokubus"), "hub", role]
-        process = Process(command, self.folder / f"{which or role}.log", environ, ROOT)
+        process = Forked("hub", [role], self.folder / f"{which or role}.log", environ)
         self._stack.callback(process.stop)
         return process
 
@@ -243,16 +244,14 @@ def _opened(settings: Settings) -> Iterator[Engine]:
 @contextmanager
 def networks(folder: Path, prepared: Path) -> Iterator[MakeNetwork]:
     """Makes networks whose doors have this ``deadline_ms`` and ``pulse_ms``, and ends them."""
-    made: list[Network] = []
+    numbers = count()
+    with ExitStack() as ending:
 
-    def make(*, deadline_ms: int = 5_000, pulse_ms: int = 1_500, url: str = "") -> Network:
-        place = folder / f"network-{len(made)}"
-        made.append(Network(place, prepared, deadline_ms=deadline_ms, pulse_ms=pulse_ms, url=url))
-        return made[-1]
+        def make(*, deadline_ms: int = 5_000, pulse_ms: int = 5_000, url: str = "") -> Network:
+            place = folder / f"network-{next(numbers)}"
+            made = Network(place, prepared, deadline_ms=deadline_ms, pulse_ms=pulse_ms, url=url)
+            ending.callback(made.report)
+            ending.callback(made.close)
+            return made
 
-    try:
         yield make
-    finally:
-        for network in made:
-            network.close()
-            network.report()

@@ -1,43 +1,71 @@
-"""Agents by the dozen: each a process of its own, forked from one that has loaded the program.
+"""Agents and hub roles by the dozen: each a process of its own, forked from one that is loaded.
 
-Loading it costs a second of this machine, running it hardly anything. What a process does from
-its first line on (`tests.acceptance.rig.lab.main`) is the same.
+Loading the program costs one to three seconds of this machine, running it hardly anything; the
+hub's own supervisor forks its roles for the same reason. What a process does from its first line
+on (`tests.acceptance.rig.lab.main`, `kokubus_hub.cli.main`) is the same.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from tests.acceptance.rig.processes import Process
 
+ROOT = Path(__file__).resolve().parents[3]
+PARTS: Mapping[str, Sequence[str]] = {
+    "edge": ("tests.acceptance.rig.lab",),
+    "hub": ("kokubus_hub.cli", "kokubus_hub.app", "kokubus_hub.listen", "kokubus_hub.work"),
+}
+"""What is loaded for each; the first module's ``main(argv)`` is run."""
+_ENVIRON = {
+    "GPIOZERO_PIN_FACTORY": "mock",
+    "OPENBLAS_NUM_THREADS": "1",  # a process with threads is not to be forked
+    "PYTHONUNBUFFERED": "1",
+}
+
 
 class Nursery:
-    """Forks agents until `close`; those must have ended by then."""
+    """Forks processes of one of `PARTS` until `close`; they may outlive it."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "tests.acceptance.rig.nursery"]
-        pipe = subprocess.PIPE
-        self._parent = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=os.environ | environ)
+    def __init__(self, part: str) -> None:
+        command = [sys.executable, "-m", "tests.acceptance.rig.nursery", part]
+        pipe, environ = subprocess.PIPE, os.environ | _ENVIRON
+        self._parent = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environ, cwd=ROOT)
 
-    def bear(self, argv: Sequence[str], log: Path) -> Child:
-        """A new process that runs ``kokubus edge`` with these arguments."""
+    def bear(self, argv: Sequence[str], log: Path, environ: Mapping[str, str]) -> Child:
+        """A new process with these arguments; its output is appended to ``log``."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        self._parent.stdin.write(json.dumps({"argv": list(argv), "log": str(log)}).encode() + b"\n")
+        born = {"argv": list(argv), "log": str(log), "environ": dict(environ)}
+        self._parent.stdin.write(json.dumps(born).encode() + b"\n")
         self._parent.stdin.flush()
         return Child(int(self._parent.stdout.readline()))
 
     def close(self) -> None:
         """End the one they come from."""
         self._parent.communicate()
+
+
+@cache
+def nursery(part: str) -> Nursery:
+    """The one of this run of the tests; loaded when the first process is asked for."""
+    made = Nursery(part)
+    atexit.register(made.close)
+    return made
 
 
 class Child:
@@ -64,7 +92,7 @@ class Child:
 
     def wait(self, timeout: float) -> int:
         if not select.select([self._handle], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired(["agent"], timeout)
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout)
         return 0
 
     def __del__(self) -> None:
@@ -72,37 +100,48 @@ class Child:
 
 
 class Forked(Process):
-    """A `Process` that a nursery bears; ``argv`` are those of ``kokubus edge``."""
+    """A `Process` that the nursery of ``part`` bears; ``argv`` are those of ``kokubus <part>``."""
 
-    def __init__(self, nursery: Nursery, argv: Sequence[str], log: Path) -> None:
-        super().__init__(argv, log)
-        self._nursery = nursery
+    def __init__(
+        self, part: str, argv: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(argv, log, environ)
+        self._part = part
 
     def _launch(self) -> Child:
-        return self._nursery.bear(self._command, self.log)
+        return nursery(self._part).bear(self._command, self.log, self.environ)
 
 
-def main() -> None:
-    """Fork an agent a line; say its process id."""
-    from tests.acceptance.rig import lab  # noqa: PLC0415 - what the fork has loaded already
-
+def main(part: str) -> None:
+    """Fork a process a line; say its process id."""
+    first, *_ = [import_module(name) for name in PARTS[part]]
+    gc.collect()
+    gc.freeze()  # else the first collection of each would copy every shared page
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries them
     for line in sys.stdin:
         born = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            output = os.open(born["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            for stream, number in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
-                os.dup2(stream, number)
-            code = 1
-            try:
-                code = lab.main(born["argv"])
-            finally:
-                os._exit(code)
+            _live(first.main, born)
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
 
 
+def _live(run: Callable[[Sequence[str]], int], born: Mapping[str, object]) -> NoReturn:
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        output = os.open(str(born["log"]), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        for stream, number in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
+            os.dup2(stream, number)
+        os.environ.clear()
+        os.environ.update(born["environ"])  # type: ignore[call-overload]  # names and values
+        code = run(born["argv"])  # type: ignore[arg-type]  # as they were given
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

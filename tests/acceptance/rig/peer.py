@@ -12,7 +12,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tests.acceptance.rig.village import now
-from tests.acceptance.rig.waiting import PATIENCE_S
+from tests.acceptance.rig.waiting import wait_until
 
 from kokubus import wire
 from kokubus.downlinks import Downlink
@@ -40,6 +40,7 @@ class Peer:
         self._hear = hear
         self._topics = topics
         self._ready = threading.Event()
+        self._taken: set[int] = set()
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
             papers.name,
@@ -47,16 +48,27 @@ class Peer:
         )
         client.tls_set(str(papers.authority), str(papers.certificate), str(papers.key))
         client.on_connect = self._connected
+        client.on_disconnect = lambda *_: self._ready.clear()
         client.on_subscribe = lambda *_: self._ready.set()
+        client.on_publish = lambda *said: self._taken.add(said[2])
         client.on_message = self._heard
+        client.reconnect_delay_set(1, 1)
         client.connect("127.0.0.1", port)
         client.loop_start()
-        assert self._ready.wait(PATIENCE_S), "a peer could not connect to the broker"
+        self.wait_here()
+
+    def wait_here(self) -> None:
+        """Until it hears what is said: it comes back by itself where the broker has died."""
+        wait_until(self._ready.is_set, "a peer to be connected to the broker")
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """QoS 1, and the broker has it; not to be called by ``hear``."""
+        """QoS 1, and the broker has it; not to be called by ``hear``.
+
+        Somebody thrown out by another with the same papers says it when it is back.
+        """
         said = self._client.publish(topic, payload, qos=1, retain=retain)
-        said.wait_for_publish(PATIENCE_S)
+        wait_until(lambda: said.mid in self._taken, "the broker to take what a peer says")
+        self._taken.discard(said.mid)
 
     def answer(self, topic: str, payload: bytes) -> None:
         """QoS 1, from within ``hear``."""

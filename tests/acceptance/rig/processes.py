@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-GRACE_S = 20
+GRACE_S = 60
 
 
 class Running(Protocol):

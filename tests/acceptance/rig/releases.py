@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.acceptance.rig.agent import ROOT, Agent
+from tests.acceptance.rig.agent import Agent
+from tests.acceptance.rig.nursery import ROOT
 from tests.acceptance.rig.processes import Process
 
 from kokubus_edge.release import Releases
