@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, insert
 from structlog.testing import capture_logs
 from tests.hub import facts
-from tests.hub.metric_sink import ESTIMATE, Sink
+from tests.hub.metric_sink import ESTIMATE, Sink, estimate
 from tests.hub.policy_world import NOW, World, world
 
 from kokubus_hub import database, models
@@ -52,6 +52,47 @@ def test_a_value_no_database_takes_stands_aside(hub: World) -> None:
     with database.reading(hub.engine) as connection:
         ((_, _, reason),) = refused.latest(connection)
     assert reason == "inf is no value: a number must be finite"
+
+
+def test_an_estimate_no_database_takes_spoils_no_other_nor_its_own_quarter(hub: World) -> None:
+    quarter = 900_000
+    estimate(hub, NOW - 2 * quarter)
+    spoilt = estimate(hub, NOW - quarter, mean=math.inf)
+    estimate(hub, NOW)
+    facts.tap(hub)
+    sink = Sink()
+    with capture_logs() as logs:
+        assert Projector(hub.engine, sink).turn(NOW) == 3
+    assert [entry["event"] for entry in logs if "aside" in entry["event"]]
+    names = [line.split(",")[0] for line in sink.condensed]
+    assert names.count("occupancy_15m") == 2, "all but the quarter that is spoilt"
+    assert not any("inf" in line for line in sink.condensed)
+    with database.reading(hub.engine) as connection:
+        assert refused.latest(connection)[0][:2] == ("estimate", spoilt)
+    assert Projector(hub.engine, sink).turn(NOW) == 0
+
+
+def test_a_condensed_point_that_is_refused_holds_nothing_up(hub: World) -> None:
+    facts.enforced(hub)
+    facts.tap(hub)
+    sink = Sink(refuses="doors_1h")
+    with capture_logs() as logs:
+        assert Projector(hub.engine, sink).turn(NOW) == 2
+    said = [entry for entry in logs if entry["event"] == "metrics_set_aside"]
+    assert "422: field type conflict" in said[0]["reason"]
+    assert Projector(hub.engine, sink).turn(NOW) == 0
+
+
+def test_what_is_believed_now_holds_no_fact_up(hub: World) -> None:
+    """The database has learned, from somebody else, that a field is of another type."""
+    hub.set(models.Device, 1, online=True)
+    facts.tap(hub)
+    sink = Sink(refuses="device_now")
+    projector = Projector(hub.engine, sink)
+    with capture_logs() as logs:
+        assert projector.turn(NOW) >= 1
+    assert [line.split(",")[0] for line in sink.lines] == ["tap"]
+    assert [entry["event"] for entry in logs] == ["metrics_set_aside"]
 
 
 def test_if_even_a_sound_point_is_refused_nothing_is_set_aside(hub: World) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
-from kokubus_hub.metrics.lines import NANOS, line, series
+from kokubus_hub.metrics.lines import NANOS, Made, line, made, series
 from kokubus_hub.metrics.points import Standing
 from kokubus_hub.models import table
 
@@ -40,13 +41,13 @@ class Condensed:
     at: ColumnElement[int]
     line: Callable[[Any, Standing], str]
 
-    def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> list[str]:
+    def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> Made:
         """The points of all spans that hold one of the rows; there is at least one row."""
         begun = {row.at - row.at % self.every_ms for row in rows}
         of_these = self.of.in_({getattr(row, self.of.name) for row in rows})
         within = and_(of_these, self.at >= min(begun), self.at < max(begun) + self.every_ms)
         found = connection.execute(self.query.where(within))
-        return [self.line(row, standing) for row in found if row.begins in begun]
+        return made(partial(self.line, row, standing) for row in found if row.begins in begun)
 
 
 def _begins(at: ColumnElement[int], every_ms: int) -> Any:
@@ -111,7 +112,7 @@ class Usual:
     change of the clocks an hour is compared with its neighbour.
     """
 
-    def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> list[str]:
+    def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> Made:
         """A week after each quarter that holds one of the rows, and the three weeks after that."""
         begun = {row.at - row.at % QUARTER_MS for row in rows}
         reaches = {quarter + week * WEEK_MS for quarter in begun for week in range(WEEKS)}
@@ -119,11 +120,11 @@ class Usual:
         for row in connection.execute(_around({row.room_id for row in rows}, begun)):
             for week in range(WEEKS):
                 seen[row.begins + week * WEEK_MS, row.room].append(row)
-        return [
-            _usual(found, at + WEEK_MS, standing)
+        return made(
+            partial(_usual, found, at + WEEK_MS, standing)
             for (at, _), found in sorted(seen.items(), key=lambda item: item[0])
             if at in reaches
-        ]
+        )
 
 
 def _around(rooms: Collection[int], begun: Collection[Instant]) -> Select[Any]:

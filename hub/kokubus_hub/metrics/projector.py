@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -24,6 +25,7 @@ from kokubus_hub.database import reading, writing
 from kokubus_hub.metrics import influx, refused
 from kokubus_hub.metrics.condensing import CONDENSED, Condensed, Usual
 from kokubus_hub.metrics.influx import Keep, Write
+from kokubus_hub.metrics.lines import SPOILT, made
 from kokubus_hub.metrics.points import BATCH, SOURCES, Memo, Source, Standing, devices, sampled
 from kokubus_hub.metrics.settling import Settling
 from kokubus_hub.models import table
@@ -111,15 +113,21 @@ class Projector:
             try:
                 lines.append(source.line(row, standing, memo))
                 ids.append(row.id)
-            except (ValueError, TypeError, ArithmeticError) as error:
+            except SPOILT as error:
                 reasons[row.id] = str(error)
         return ids, lines, reasons
 
     def _condense(self, how: Condensed | Usual, rows: Sequence[Any], standing: Standing) -> None:
         with reading(self._engine) as connection:
-            lines = how.lines(connection, rows, standing)
+            lines, reasons = how.lines(connection, rows, standing)
+        self._all_but_spoilt(Keep.LONG, lines, reasons)
+
+    def _all_but_spoilt(self, keep: Keep, lines: list[str], reasons: list[str]) -> None:
+        """Points without a row of their own: the next that is made of theirs tries again."""
         if lines:  # none where a late fact has already taken the rows' place
-            self._write(Keep.LONG, lines)
+            reasons = [*reasons, *influx.around(self._write, keep, lines).values()]
+        if reasons:
+            log.warning("metrics_set_aside", keep=str(keep), reason=reasons[0], points=len(reasons))
 
     def _sample(self, now: Instant) -> int:
         """What is believed this minute; nothing of it is missed where it cannot be written."""
@@ -130,14 +138,21 @@ class Projector:
             known, standing = places.current(connection, None), Standing(connection)
             crowds = self._counting.crowds(connection, minute)
             lines = devices(connection, standing, minute)
-        for room in (known.rooms[room_id] for room_id in crowds):
-            place = standing.at(room.site_id, minute)
-            site = known.sites[room.site_id].slug
-            lines.append(sampled(room, site, crowds[room.id], place, minute))
-        if lines:
-            self._write(Keep.SHORT, lines)
+        rooms = [known.rooms[room_id] for room_id in crowds]
+        believed, reasons = made(
+            partial(
+                sampled,
+                room,
+                known.sites[room.site_id].slug,
+                crowds[room.id],
+                standing.at(room.site_id, minute),
+                minute,
+            )
+            for room in rooms
+        )
+        self._all_but_spoilt(Keep.SHORT, lines + believed, reasons)
         self._sampled = minute
-        return len(lines)
+        return len(lines) + len(believed)
 
     def _move(
         self, name: str, step: tuple[int, int], reasons: dict[int, str], now: Instant
