@@ -121,3 +121,19 @@ def _by_day(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict
         (second if row["at"] in seen else first).append(row)
         seen.add(row["at"])
     return first, second
+
+
+def test_a_sensor_that_is_known_to_be_bad_makes_no_bad_air(hub: World) -> None:
+    where, known = busy.place(hub, "kokubus", desks=8), busy.members(hub, 6)
+    stop = busy.stands(hub, where, busy.town(hub, "ostelsheim"), MONDAY, after(1))
+    for day in busy.weekdays(MONDAY, 1):
+        where.day(day, known)  # 1,950 ppm from nine to four, and a day is told by its five people
+    for row in where.rows[models.Reading]:
+        if row["sensor_id"] == where.sensor and busy.at(after(0), 24) <= row["at"]:
+            row["value"] = 65_535.0
+    where.write()
+    monday = {"sensor_id": where.sensor, "kind": "stuck", "found_at": busy.at(MONDAY, 12)}
+    hub.add(models.SensorFault, **monday, cleared_at=busy.at(MONDAY, 15))
+    release_all(hub)
+    totals = report(hub, Scope.PLACEMENTS, stop).totals
+    assert totals["bad_air_hours"].value == 3 + 1, "nine to twelve, and from three to four"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,16 @@ def test_a_panels_queries_find_something(influx: Influx, name: str, panel: dict[
             for field in fields
         ]
         assert any(value is not None for value in found), f"{name}: no values"
+
+
+def test_weeks_begin_on_monday(influx: Influx) -> None:
+    panels = [panel for name, panel in PANELS if "pilot" in name]
+    weekly = [p["targets"][0]["query"] for p in panels if "time(1w" in p["targets"][0]["query"]]
+    assert weekly
+    for query in weekly:
+        for one in influx.ask(filled(query)):
+            begun = [datetime.fromisoformat(row[0]) for row in one["values"]]
+            assert {at.weekday() for at in begun} == {0}
 
 
 def expected(query: str) -> list[str]:

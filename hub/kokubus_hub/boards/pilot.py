@@ -5,6 +5,8 @@ from __future__ import annotations
 from kokubus_hub.boards.panels import Board, Panel, Query, Say
 from kokubus_hub.boards.words import LONG, SITE, TIME, counted, total
 
+WEEK = "time(1w, 4d)"
+"""From Monday on: InfluxQL counts weeks from 1 January 1970, a Thursday."""
 BREAK_EVEN = 60.0
 """As the setting ``break_even_person_hours`` has it."""
 
@@ -27,7 +29,7 @@ PILOT = Board(
             (
                 Query(
                     f'SELECT sum("person_hours") FROM {LONG} WHERE {SITE} AND {TIME}'
-                    ' GROUP BY time(1w), "municipality" fill(none)',
+                    f' GROUP BY {WEEK}, "municipality" fill(none)',
                     "$tag_municipality",
                 ),
             ),

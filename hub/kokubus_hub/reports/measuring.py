@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from kokubus.messages import Instant
+from kokubus.occupancy.health import POSSIBLE
 from kokubus_hub import models, rules
 from kokubus_hub.models import table
 from kokubus_hub.reports.periods import Span, Stay, local_day, midnight
@@ -24,7 +25,7 @@ _DOOR, _ROOM, _CLOSURE = table(models.Door), table(models.Room), table(models.Cl
 _ESTIMATE, _SENSOR, _READING = table(models.Estimate), table(models.Sensor), table(models.Reading)
 _EVENT, _ENFORCEMENT = table(models.AccessEvent), table(models.Enforcement)
 _PASSAGE, _BOOKING = table(models.Passage), table(models.Booking)
-_HOLDER = table(models.BookingHolder)
+_HOLDER, _FAULT = table(models.BookingHolder), table(models.SensorFault)
 
 
 Visit = tuple[int, date]
@@ -155,12 +156,22 @@ def _quarters(
 def _air(
     connection: Connection, site: int, spans: Sequence[Span], opened: set[Instant]
 ) -> dict[Instant, float]:
-    """The worst room's mean CO2 (ppm) by open quarter of an hour."""
+    """The worst room's mean CO2 (ppm) by open quarter of an hour.
+
+    What a sensor cannot have measured, or said while it was known to be bad, is left out.
+    """
+    low, high = POSSIBLE["co2"]
+    bad = select(_FAULT.c.id).where(
+        _FAULT.c.sensor_id == _READING.c.sensor_id,
+        _FAULT.c.found_at <= _READING.c.at,
+        or_(_FAULT.c.cleared_at.is_(None), _READING.c.at < _FAULT.c.cleared_at),
+    )
     begins = (_READING.c.at - _READING.c.at % QUARTER_MS).label("begins")
     query = (
         select(begins, func.avg(_READING.c.value).label("ppm"))
         .join_from(_READING, _SENSOR)
         .where(_SENSOR.c.site_id == site, _SENSOR.c.quantity == "co2")
+        .where(_READING.c.value.between(low, high), ~bad.exists())
         .where(_within(_READING.c.at, spans))
         .group_by(_SENSOR.c.room_id, begins)
     )
