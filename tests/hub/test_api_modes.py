@@ -133,6 +133,8 @@ def test_one_that_is_to_come_never_begins_once_it_is_taken_back(
     made = begin(api, "lockdown", door=doors[1], start=SOON, until=later)
     assert mode_of(api, doors[1]) is None
     api.delete(f"/api/v1/modes/{made['id']}")
+    assert api.get("/api/v1/modes").json() == []
+    assert api.delete(f"/api/v1/modes/{made['id']}").status_code == 409
     world.now = NOW + HOUR_MS
     assert mode_of(api, doors[1]) is None
 

@@ -174,6 +174,18 @@ def test_a_pin_and_a_readers_number_are_looked_up_as_they_are_typed(
     assert number not in made.text
 
 
+@pytest.mark.parametrize(
+    ("tech", "number"), [("pin", "471108"), ("number", "034a5b"), ("mfrc522", UID)]
+)
+def test_no_badge_is_labelled_afterwards_with_what_opens_the_door(
+    api: httpx.Client, tech: str, number: str
+) -> None:
+    made = enrol(api, number, tech=tech).json()["id"]
+    answer = api.patch(f"/api/v1/badges/{made}", json={"label": number})
+    assert answer.status_code == 422
+    assert api.patch(f"/api/v1/badges/{made}", json={"label": "17"}).status_code == 200
+
+
 @pytest.mark.parametrize("pin", ["12345678", "123456", "471", "47110x"])
 def test_what_is_no_pin_is_refused_and_not_quoted(api: httpx.Client, pin: str) -> None:
     answer = enrol(api, pin, tech="pin")

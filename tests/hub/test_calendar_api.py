@@ -20,7 +20,7 @@ from kokubus_hub.calendars.polling import Poller
 from kokubus_hub.imports import ics
 from kokubus_hub.times import iso
 
-MEETING = "ettmannsweiler-meeting"
+HALL, MEETING = "ettmannsweiler-hall", "ettmannsweiler-meeting"
 WHEN = ("DTSTART:20260922T090000Z", "DTEND:20260922T100000Z")
 
 
@@ -61,6 +61,8 @@ def test_a_calendar_is_followed(world: World, api: httpx.Client) -> None:
 
 
 def test_what_is_no_calendar_to_follow(api: httpx.Client) -> None:
+    for url in ("https://[a.example/a.ics", "https://example.org:port/a.ics"):
+        assert api.put(f"/api/v1/calendars/{MEETING}", json={"url": url}).status_code == 422
     for url, status in (("ftp://example.org/a.ics", 422), ("https://", 422), ("x" * 2_001, 422)):
         assert api.put(f"/api/v1/calendars/{MEETING}", json={"url": url}).status_code == status
     answer = api.put("/api/v1/calendars/nowhere", json={"url": "https://example.org/a.ics"})
@@ -94,6 +96,35 @@ def test_somebody_says_whose_address_it_is(world: World, api: httpx.Client) -> N
         assert (made["kind"], made["name"]) == ("guest", "Gustav Gast")
         assert api.get("/api/v1/inbox").json()["items"] == []
         assert len(api.get("/api/v1/inbox", params={"settled": True}).json()["items"]) == 3
+
+
+def test_an_address_that_stands_in_two_calendars_is_asked_about_once(
+    world: World, api: httpx.Client
+) -> None:
+    ada = world.member("Ada Beispiel")
+    who = "ORGANIZER:mailto:ada@firma.example"
+    with serving() as says:
+        follow(api, says, event("a", *WHEN, who=who))
+        assert api.put(f"/api/v1/calendars/{HALL}", json={"url": says.url}).status_code == 200
+        poll(world)
+        first, second = api.get("/api/v1/inbox").json()["items"]
+        assert (first["about"], second["about"]) == ("ada@firma.example",) * 2
+        said = {"member": f"m-{ada:08d}"}
+        assert api.post(f"/api/v1/inbox/{second['id']}", json=said).status_code == 200
+        assert api.post(f"/api/v1/inbox/{first['id']}", json=said).status_code == 409
+        poll(world)
+        assert [one["member"] for one in confirmed(api)] == [f"m-{ada:08d}"] * 2
+
+
+def test_an_address_can_be_said_to_be_somebody_elses(world: World, api: httpx.Client) -> None:
+    """Once it was nobody's, and the calendar that asks now is another's."""
+    ada = world.member("Ada Beispiel")
+    world.insert(models.EmailAlias, email="ada@firma.example", member_id=None, created_at=NOW)
+    about = {"kind": "unknown_person", "about": "ada@firma.example", "at": NOW, "detail": {}}
+    doubt = world.insert(models.Doubt, room_id=world.id_of(models.Room, HALL), **about)
+    answer = api.post(f"/api/v1/inbox/{doubt}", json={"member": f"m-{ada:08d}"})
+    assert answer.status_code == 200
+    assert [row["member_id"] for row in rows(world.engine, models.EmailAlias)] == [ada]
 
 
 def test_what_the_inbox_does_not_take(world: World, api: httpx.Client) -> None:

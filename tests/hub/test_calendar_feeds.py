@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from sqlalchemy import Engine
 from tests.hub.ics_server import Says, serving
 from tests.hub.small_hub import NOW, add_member, rows, small_hub
-from tests.hub.test_import_ics import MEETING, WEEKLY, at, calendar, event
+from tests.hub.test_import_ics import MEETING, WEEKLY, at, calendar, event, local
 
 from kokubus_hub import database, models
+from kokubus_hub.bookings import service
+from kokubus_hub.bookings.wanted import Wanted
 from kokubus_hub.calendars import feeds
 from kokubus_hub.calendars.polling import Poller
 from kokubus_hub.imports import fetch, ics
@@ -167,6 +170,42 @@ def test_one_that_lost_more_than_half_waits_for_somebody(following: Following) -
     assert (following.in_force(), following.alarms()) == (1, [])
     with pytest.raises(ProblemError, match="does not wait"):
         following.confirm()
+
+
+def test_one_that_is_whole_again_waits_no_longer(following: Following) -> None:
+    """Its server says that it is what was imported: nothing has to be confirmed."""
+    following.poll(0)
+    whole, following.says.content = following.says.content, calendar(MEETING)
+    assert following.poll()["state"] == "shrunk"
+    following.says.content = whole
+    assert following.poll()["state"] == "ok"
+    assert (following.in_force(), following.alarms()) == (4, [])
+    with pytest.raises(ProblemError, match="does not wait"):
+        following.confirm()
+
+
+def test_who_waits_for_a_seat_gets_it_though_the_calendar_is_the_same(following: Following) -> None:
+    member = add_member(following.engine, "Bea", "m-bbbbbbbb")
+    span = (times(2026, 9, 22, 9), times(2026, 9, 22, 10))
+    wanted = Wanted(room=ROOM, member="m-bbbbbbbb", span=span)
+    with database.writing(following.engine) as connection:
+        first = service.make(connection, wanted, NOW)
+    assert first.member_id == member
+    following.says.content = calendar(MEETING)
+    following.poll(0)
+    mine = rows(following.engine, models.Booking)[1]
+    assert (mine["external_uid"], mine["status"]) == ("a", "conflict")
+    with database.writing(following.engine) as connection:
+        service.cancel(connection, first.id, following.now)
+    following.poll()
+    assert rows(following.engine, models.Booking)[1]["status"] == "confirmed"
+    asked = len(following.says.asked)
+    following.poll()
+    assert "If-None-Match" in following.says.asked[asked]
+
+
+def times(*when: int) -> datetime:
+    return datetime.fromtimestamp(local(*when) / 1000, UTC)
 
 
 def test_an_empty_calendar_revokes_nothing(following: Following) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, update
 from tests.hub.small_hub import NOW, add_member, rows, small_hub
 
 from kokubus_hub import database, models
+from kokubus_hub.bookings import service
 from kokubus_hub.imports import ics, staging
 from kokubus_hub.imports.bookings import import_bookings
 from kokubus_hub.imports.problems import ImportFileError, Result
@@ -81,6 +82,7 @@ def local(*when: int) -> int:
     return int(datetime(*when, tzinfo=ZoneInfo("Europe/Berlin")).timestamp() * 1000)  # type: ignore[arg-type]
 
 
+TUESDAY = local(2026, 9, 22)
 MEETING = event("a", *at("20260922T090000"), "SUMMARY:Chor")
 WEEKLY = event("w", *at("20261012T090000"), "RRULE:FREQ=WEEKLY;COUNT=3")
 """Three Mondays; between the second and the third the clocks go back."""
@@ -194,6 +196,50 @@ def test_times_without_a_zone_are_the_sites(importing: Importer) -> None:
 def test_the_past_and_the_far_future_stay_out(importing: Importer) -> None:
     importing(event("y", *at("20200101T090000"), "RRULE:FREQ=YEARLY"))
     assert importing.in_force() == [local(2027, 1, 1, 9)]
+
+
+def test_of_many_whole_days_those_come_that_are_ahead(importing: Importer) -> None:
+    """An exhibition since January, for years: not a booking for each day of it."""
+    importing(event("x", "DTSTART;VALUE=DATE:20260101", "DTEND;VALUE=DATE:20990101"))
+    days = [row["date"] for row in importing.bookings()]
+    assert (days[0], days[-1], len(days)) == ("2026-09-21", "2027-10-26", 401)
+    assert importing(event("x", "DTSTART;VALUE=DATE:20260101")).changed == 0
+
+
+def test_what_lies_on_the_road_waits_for_a_place_to_stand(importing: Importer) -> None:
+    """A container between two placements: no bookings, whoever says so."""
+    with database.writing(importing.engine) as connection:
+        connection.execute(update(table(models.Site)).values(kind="container"))
+        connection.execute(insert(table(models.Municipality)).values(slug="d", name="Dorf"))
+        stands = {"site_id": 1, "municipality_id": 1, "address": "Platz"}
+        connection.execute(insert(table(models.Placement)).values(start=0, end=TUESDAY, **stands))
+    result = importing(MEETING)
+    assert result.notes[-1].startswith("1 bookings find their seats taken")
+    assert [row["status"] for row in importing.bookings()] == ["conflict"]
+    (doubt,) = rows(importing.engine, models.Doubt)
+    assert "in transit" in doubt["detail"]["detail"]
+    assert importing(MEETING).unchanged == 1
+    with database.writing(importing.engine) as connection:
+        connection.execute(update(table(models.Placement)).values(end=None))
+    assert importing(MEETING).changed == 1
+    assert importing.in_force() == [local(2026, 9, 22, 9)]
+
+
+def test_what_somebody_changes_while_the_calendar_is_read_stays(importing: Importer) -> None:
+    importing(MEETING)
+
+    def slowly(*asked: Any) -> ics.Calendar:
+        with database.writing(importing.engine) as connection:
+            service.cancel(connection, 1, NOW)
+        return ics.read(*asked)
+
+    later = calendar(MEETING.replace("T0900", "T1000"))
+    with pytest.raises(staging.ImportBusyError, match="changed meanwhile"):
+        import_bookings(importing.engine, "room.ics", later, "dorf-hall", lambda: NOW, read=slowly)
+    assert importing.bookings()[0]["status"] == "cancelled"
+    assert importing.file(later).changed == 0
+    (row,) = importing.bookings()
+    assert (row["status"], row["start"]) == ("cancelled", local(2026, 9, 22, 10))
 
 
 def test_what_is_over_is_not_cancelled_afterwards(importing: Importer) -> None:

@@ -62,6 +62,14 @@ def test_whoever_went_in_has_arrived(world: World, desk: httpx.Client) -> None:
     assert "arrived 15:43" in page(desk)
 
 
+def test_whoever_left_or_was_elsewhere_has_not_arrived(world: World, desk: httpx.Client) -> None:
+    ada = world.member("Ada Beispiel")
+    world.book(ada, HALL, NOW - HOUR_MS, NOW + HOUR_MS)
+    world.passed("kokubus-door", at=NOW - 30 * 60_000, member_id=ada, side="in")
+    world.passed(FRONT, at=NOW - 20 * 60_000, member_id=ada, side="out")
+    assert "arrived" not in page(desk)
+
+
 def test_a_guest_gets_a_pass_at_the_desk(world: World, desk: httpx.Client) -> None:
     answer = send(desk, "invite", name="Gina Gast", room=HALL, until="18:00")
     assert "has a pass" in answer.text

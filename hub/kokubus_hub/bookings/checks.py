@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,11 +39,24 @@ def check_span(connection: Connection, site: Row[Any], span: Window, now: Instan
         raise ProblemError(422, "The booking lies in the past; doors open for the future only.")
     if end - start > LONGEST_MS:
         raise ProblemError(422, "The booking is longer than a year; give a standing right instead.")
+    if meets(span, road(connection, site)):
+        raise ProblemError(409, in_transit(site))
+
+
+def road(connection: Connection, site: Row[Any]) -> tuple[Window, ...]:
+    """When a container is between two placements; never, for a building."""
     placements = connection.execute(select(_PLACEMENT).where(_PLACEMENT.c.site_id == site.id))
-    if any(start < last and first < end for first, last in rules.in_transit(site, placements)):
-        raise ProblemError(
-            409, f"{site.name} is in transit for part of that time; its placements say when."
-        )
+    return rules.in_transit(site, placements)
+
+
+def meets(span: Window, others: Iterable[Window]) -> bool:
+    """Whether a time overlaps one of others."""
+    return any(span[0] < last and first < span[1] for first, last in others)
+
+
+def in_transit(site: Row[Any]) -> str:
+    """What is said of a booking then."""
+    return f"{site.name} is in transit for part of that time; its placements say when."
 
 
 def check_size(room: Row[Any], people: int, desks: int | None) -> None:

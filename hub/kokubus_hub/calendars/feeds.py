@@ -19,6 +19,7 @@ EVERY_MS = 5 * 60_000
 AT_LEAST_MS = 60_000
 SLOWEST_MS = 6 * 3_600_000
 _FEED, _ROOM, _ALARM = table(models.Feed), table(models.Room), table(models.Alarm)
+_BOOKING = table(models.Booking)
 FEEDS = select(_FEED, _ROOM.c.slug.label("room"), _ROOM.c.site_id).join_from(_FEED, _ROOM)
 _PURPOSE = "feed"
 
@@ -53,9 +54,8 @@ def due(connection: Connection, now: Instant) -> list[Row[Any]]:
 
 def follow(connection: Connection, keyring: Keyring, wanted: Wanted, now: Instant) -> Row[Any]:
     """Follow a calendar from now on, in the place of the one before; ProblemError 404 or 422."""
-    parts = urlsplit(wanted.url)
-    if parts.scheme not in ("http", "https", "webcal") or not parts.hostname:
-        raise ProblemError(422, "A calendar's address begins with https://.")
+    if not _is_address(wanted.url):
+        raise ProblemError(422, "A calendar's address begins with https:// and a server's name.")
     url = wanted.url.replace("webcal://", "https://", 1)
     room = connection.execute(select(_ROOM.c.id).where(_ROOM.c.slug == wanted.room)).scalar()
     if room is None:
@@ -73,9 +73,27 @@ def follow(connection: Connection, keyring: Keyring, wanted: Wanted, now: Instan
     return by_room(connection, wanted.room)
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https", "webcal") and bool(parts.hostname) and parts.port != 0
+        )
+    except ValueError:  # brackets of no address, a port that is no number
+        return False
+
+
 def url_of(feed: Row[Any], keyring: Keyring) -> str:
     """Where it is, in the clear."""
     return keyring.open(feed.url, _PURPOSE).decode()
+
+
+def conflicts(connection: Connection, feed: Row[Any], now: Instant) -> bool:
+    """Whether a booking of its room that is not over found its seats taken."""
+    waiting = select(_BOOKING.c.id).where(
+        _BOOKING.c.room_id == feed.room_id, _BOOKING.c.end > now, _BOOKING.c.status == "conflict"
+    )
+    return connection.execute(waiting.limit(1)).first() is not None
 
 
 def forget(connection: Connection, room: int, now: Instant) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kokubus.messages import Instant
@@ -72,7 +72,7 @@ def by_id(connection: Connection, doubt: int) -> Row[Any]:
 
 
 def settle(connection: Connection, doubt: int, answer: Answer, now: Instant) -> Row[Any]:
-    """Take somebody's word. An address is remembered, and the room's calendar read again.
+    """Take somebody's word. An address is remembered, wherever it stands; calendars read again.
 
     ProblemError 404 for an unknown entry or member, 409 if it is settled, 422 if the answer
     does not fit.
@@ -85,9 +85,11 @@ def settle(connection: Connection, doubt: int, answer: Answer, now: Instant) -> 
     settled = "seen"
     if row.kind == "unknown_person":
         settled = _person(connection, row, answer, now)
-    said = {"settled": settled, "settled_at": now}
-    connection.execute(update(_DOUBT).where(_DOUBT.c.id == doubt).values(said))
-    again = update(_FEED).where(_FEED.c.room_id == row.room_id)
+    same = (_DOUBT.c.kind == row.kind) & (_DOUBT.c.about == row.about) & _DOUBT.c.settled.is_(None)
+    which = same if row.kind == "unknown_person" else _DOUBT.c.id == doubt
+    said = update(_DOUBT).where(which).values(settled=settled, settled_at=now)
+    rooms = set(connection.execute(said.returning(_DOUBT.c.room_id)).scalars())
+    again = update(_FEED).where(_FEED.c.room_id.in_(rooms))
     connection.execute(again.values(etag=None, modified=None, next_at=now))
     return by_id(connection, doubt)
 
@@ -98,7 +100,8 @@ def _person(connection: Connection, row: Row[Any], answer: Answer, now: Instant)
         guests.welcome(connection, Person(email=email, name=row.detail.get("name", "")), now)
         return "guest"
     member = member_by_slug(connection, answer.member).id if answer.member else None
-    connection.execute(insert(_ALIAS).values(email=email, member_id=member, created_at=now))
+    known = {"email": email, "member_id": member, "created_at": now}
+    connection.execute(_REMEMBER[connection.dialect.name], [known])
     return "member" if member else "nobody"
 
 
@@ -111,4 +114,11 @@ def _note(dialect_insert: Any) -> Any:
     )
 
 
+def _remember(dialect_insert: Any) -> Any:
+    made = dialect_insert(_ALIAS)
+    fresh = {"member_id": made.excluded.member_id, "created_at": made.excluded.created_at}
+    return made.on_conflict_do_update(index_elements=["email"], set_=fresh)
+
+
+_REMEMBER = {"sqlite": _remember(sqlite.insert), "postgresql": _remember(postgresql.insert)}
 _NOTE = {"sqlite": _note(sqlite.insert), "postgresql": _note(postgresql.insert)}

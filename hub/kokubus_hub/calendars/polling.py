@@ -70,12 +70,11 @@ class Poller:
 
     def _look(self, feed: Row[Any]) -> None:
         name = f"calendar of {feed.room}"
-        known = Fetched(None, feed.etag, feed.modified)
+        known = None if self._conflicts(feed) else Fetched(None, feed.etag, feed.modified)
         url = feeds.url_of(feed, self._keyring)
         fetched = fetch(name, url, known, self._private)
-        if fetched.content is None:
-            state = "shrunk" if feed.state == "shrunk" else "ok"
-            self._keep(feed, state=state, detail=feed.detail if state == "shrunk" else "")
+        if fetched.content is None:  # it is, again perhaps, what was imported
+            self._keep(feed, state="ok", detail="", shrunk_to=None, confirmed=None)
             return
         now = self._clock()
         recover(self._engine, now)
@@ -88,6 +87,11 @@ class Poller:
             return
         bookings.carry_out(self._engine, planned, self._clock)
         self._imported(feed, fetched, planned)
+
+    def _conflicts(self, feed: Row[Any]) -> bool:
+        """Whether one of its bookings waits for a seat: it is looked at although nothing is new."""
+        with reading(self._engine) as connection:
+            return feeds.conflicts(connection, feed, self._clock())
 
     def _wait(self, feed: Row[Any], planned: Planned) -> None:
         said = (

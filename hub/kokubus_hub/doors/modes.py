@@ -97,7 +97,7 @@ def end(
     row = by_id(connection, mode).row
     if row.booking_id is not None:
         raise ProblemError(409, OF_BOOKING)
-    if row.end is not None and row.end <= now:
+    if row.end is not None and row.end <= max(now, row.start):
         raise ProblemError(409, IS_OVER)
     until = max(now, row.start) if at is None else at
     if at is not None:
@@ -116,7 +116,9 @@ def in_force(connection: Connection, now: Instant, *, over: bool = False) -> lis
     if over:
         wanted = wanted.limit(100)
     else:
-        wanted = wanted.where(or_(_MODE.c.end.is_(None), _MODE.c.end > now))
+        wanted = wanted.where(
+            or_(_MODE.c.end.is_(None), (_MODE.c.end > now) & (_MODE.c.end > _MODE.c.start))
+        )
     doors = _doors(connection)
     return [_now(row, doors) for row in connection.execute(wanted)]
 

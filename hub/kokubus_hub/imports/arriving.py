@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from kokubus.messages import Instant
 from kokubus_hub import changes, models
-from kokubus_hub.bookings import arrivals, claims, service
+from kokubus_hub.bookings import arrivals, checks, claims, service
 from kokubus_hub.bookings.claims import Ask, TakenError
 from kokubus_hub.bookings.service import BOOKINGS
 from kokubus_hub.calendars import inbox
@@ -24,7 +24,8 @@ def arrive(
 ) -> None:
     """Bring bookings of one room into force, in the transaction that says they are.
 
-    ``fresh`` ones get the companions their source names. Who finds no seat is ``conflict``.
+    ``fresh`` ones get the companions their source names. Who finds no seat is ``conflict``, and
+    so is who would be on the road with a container.
     """
     rows = _rows(connection, ids)
     if not rows:
@@ -61,12 +62,22 @@ def _accompany(connection: Connection, rows: Sequence[Row[Any]]) -> None:
 def _seat(connection: Connection, rows: Sequence[Row[Any]]) -> Mapping[int, TakenError]:
     wanted = select(_ROOM).where(_ROOM.c.id == rows[0].room_id)
     room = connection.execute(wanted).one()
+    site = connection.execute(select(_SITE).where(_SITE.c.id == room.site_id)).one()
+    road = checks.road(connection, site)
     asks = [
         Ask(booking=row.id, room=room, span=(row.start, row.end), desks=row.desks)
         for row in rows
         if row.status == "confirmed"
     ]
-    return claims.claim_each(connection, room, asks)
+    away = {
+        ask.booking: TakenError(checks.in_transit(site), ())
+        for ask in asks
+        if checks.meets(ask.span, road)
+    }
+    claims.release(connection, list(away))
+    return away | claims.claim_each(
+        connection, room, [ask for ask in asks if ask.booking not in away]
+    )
 
 
 def _begin_anew(connection: Connection, rows: Sequence[Row[Any]]) -> None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from kokubus.messages import Instant
-from kokubus_hub.bookings import claims
+from kokubus_hub.bookings import checks, claims
 from kokubus_hub.bookings.claims import Ask, TakenError
 from kokubus_hub.bookings.merging import merged
 from kokubus_hub.calendars import inbox
@@ -139,7 +139,7 @@ def _place(planned: Planned, connection: Connection, key: Key, slot: Slot) -> No
         _merge(planned, row, theirs)
     elif row["status"] == "conflict" and _free(planned, connection, row):
         ours = planned.held.parts(row)
-        planned.updates.append({"id": row["id"], **_values(planned, ours), "said": theirs})
+        planned.updates.append(_seen(row) | _values(planned, ours) | {"said": theirs})
         planned.result.changed += 1
     else:
         planned.result.unchanged += 1
@@ -152,13 +152,18 @@ def _merge(planned: Planned, row: RowMapping, theirs: Parts) -> None:
         detail = {"booking": row["id"], "parts": both, "source": theirs}
         planned.doubts.append(("changed_twice", str(row["id"]), detail))
     if fresh == ours:
-        planned.updates.append({"id": row["id"], "said": theirs})
+        planned.updates.append(_seen(row) | {"said": theirs})
         planned.result.unchanged += 1
         return
-    update = {"id": row["id"], **_values(planned, fresh), "said": theirs}
-    planned.updates.append(update | {"companions": fresh["companions"]})
+    said = {"said": theirs, "companions": fresh["companions"]}
+    planned.updates.append(_seen(row) | _values(planned, fresh) | said)
     planned.result.cancelled += fresh["cancelled"]
     planned.result.changed += not fresh["cancelled"]
+
+
+def _seen(row: RowMapping) -> Row:
+    """Which booking is to be changed, and as of which change it was looked at."""
+    return {"id": row["id"], "seen": row["change_id"]}
 
 
 def _parts(planned: Planned, slot: Slot) -> Parts:
@@ -222,6 +227,8 @@ def _born(planned: Planned, key: Key, theirs: Parts) -> Row:
 
 def _free(planned: Planned, connection: Connection, row: RowMapping) -> bool:
     room: Any = planned.held.room_row
+    if checks.meets((row["start"], row["end"]), planned.held.road):
+        return False
     ask = Ask(booking=row["id"], room=room, span=(row["start"], row["end"]), desks=row["desks"])
     try:
         claims.free_seats(connection, ask)

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, RowMapping, func, select
 
-from kokubus_hub.bookings import openings
+from kokubus.rights import Window
+from kokubus_hub.bookings import checks, openings
 from kokubus_hub.imports.problems import ImportFileError, Problem
 from kokubus_hub.models import Booking, BookingHolder, EmailAlias, Member, Room, Site, table
 
@@ -23,7 +24,7 @@ class Held:
     """Bookings of one source by key, their companions, and members by e-mail address.
 
     An address that is known to be nobody's is None. ``unfit`` says why the room's doors cannot
-    be held open, if so.
+    be held open, if so; ``road`` is when its site is a container in transit.
     """
 
     room_row: Row[Any]
@@ -32,6 +33,7 @@ class Held:
     rows: Mapping[Key, RowMapping]
     companions: Mapping[int, list[int]]
     unfit: str
+    road: tuple[Window, ...] = ()
 
     @property
     def room(self) -> RowMapping:
@@ -61,6 +63,7 @@ def held_by(connection: Connection, name: str, room: str) -> Held:
         raise ImportFileError({name: [Problem(0, text)]})
     rows = connection.execute(select(_BOOKING).where(_BOOKING.c.source == source)).mappings()
     names = openings.unfit(connection, found.id)
+    site = connection.execute(select(_SITE).where(_SITE.c.id == found.site_id)).one()
     return Held(
         found,
         source,
@@ -68,6 +71,7 @@ def held_by(connection: Connection, name: str, room: str) -> Held:
         {(row["external_uid"], row["recurrence_id"]): row for row in rows},
         _companions(connection, source),
         f"{', '.join(names)} may not stand open" if names else "",
+        checks.road(connection, site),
     )
 
 

@@ -38,6 +38,8 @@ _PREFIX = "staged:"
 _KEY = "import"
 _STAGED = (table(Member), table(Badge), table(Booking))
 """Parents before children."""
+_BESIDE = frozenset({"id", "companions", "seen"})
+"""What rows of updates carry that is no column's value."""
 _SETTING = table(Setting)
 _BOOKING = table(Booking)
 ARRIVING = 2**62
@@ -62,7 +64,8 @@ class Plan:
     """What an import does. ``stages`` add rows; ``updates`` have ``id`` and what changes.
 
     Rows of `Booking` carry ``change_id`` `ARRIVING` and are all of ``room_id``; an update of one
-    may name the ``companions`` it has from now on (row ids of members).
+    may name the ``companions`` it has from now on (row ids of members), and the ``change_id`` it
+    was ``seen`` with: whoever changed it since is not overruled.
     """
 
     what: str
@@ -73,12 +76,16 @@ class Plan:
 
 
 def store(engine: Engine, plan: Plan, clock: Clock) -> None:
-    """Carry out a plan, after `recover`; an exception leaves the database as it was."""
+    """Carry out a plan, after `recover`; an exception leaves the database as it was.
+
+    ImportBusyError also where somebody changed meanwhile what it was to change: plan anew.
+    """
     _take(engine, plan, clock())
     try:
         for stage in plan.stages:
             _fill(engine, stage, plan, clock)
         with writing(engine) as connection:
+            changes.queue(connection)
             _update(connection, plan)
             _note(connection, "switching", plan, clock())
     except BaseException:
@@ -151,9 +158,12 @@ def _update(connection: Connection, plan: Plan) -> None:
         if stage.table is _BOOKING:  # all at once, since bookings may change places
             claims.release(connection, [row["id"] for row in rows if "start" in row])
         for row in rows:
-            values = {key: value for key, value in row.items() if key not in ("id", "companions")}
+            values = {key: value for key, value in row.items() if key not in _BESIDE}
             changed = update(stage.table).where(stage.table.c.id == row["id"])
-            connection.execute(changed.values(values))
+            if "seen" in row:
+                changed = changed.where(_BOOKING.c.change_id.is_not_distinct_from(row["seen"]))
+            if connection.execute(changed.values(values)).rowcount == 0:
+                raise ImportBusyError("a booking was changed meanwhile; try again")
             if "companions" in row:
                 service.hold(connection, row["id"], row["companions"])
 

@@ -146,7 +146,7 @@ def _unlike(label: str | None, uid: str) -> None:
     """A printed number that is the UID would tell everybody who sees the badge how to copy it."""
     plain = "".join(filter(str.isalnum, (label or "").upper())).removeprefix("0X")
     forms = {uid}
-    if len(uid) % 2 == 0:  # a PIN may have an odd number of digits
+    if len(uid) % 2 == 0 and uid.isalnum():  # a PIN may have an odd number of digits, or be over
         raw = bytes.fromhex(uid)
         forms |= {raw[::-1].hex().upper()}
         forms |= {str(int.from_bytes(raw, order)) for order in ("big", "little")}
@@ -173,7 +173,7 @@ def change_badge(
     """Block, hand over, relabel; ``member`` is a slug or None. ProblemError 404 or 409."""
     held = badge_by_id(connection, badge)
     given = dict(values)
-    if given.get("label") and held.tech == UID:
+    if given.get("label"):
         _unlike(given["label"], number_of(keyring, held.sealed_uid))
     if "member" in given:
         slug = given.pop("member")

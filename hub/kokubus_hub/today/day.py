@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select
 
 from kokubus.messages import Instant
 from kokubus_hub import models
@@ -28,10 +28,14 @@ HOUR_MS = 3_600_000
 CHOICES = 2_000
 """So many members are offered to choose from; whoever has more types the member's id."""
 _BOOKING, _MEMBER = table(models.Booking), table(models.Member)
-_ROOM, _PASSAGE = table(models.Room), table(models.Passage)
+_ROOM, _DOOR, _PASSAGE = table(models.Room), table(models.Door), table(models.Passage)
 _FIRST_PASSAGE = among(
     select(_PASSAGE.c.member_id, func.min(_PASSAGE.c.at))
-    .where(_PASSAGE.c.at >= bindparam("start"))
+    .where(
+        _PASSAGE.c.at >= bindparam("start"),
+        _PASSAGE.c.door_id.in_(select(_DOOR.c.id).where(_DOOR.c.site_id == bindparam("site"))),
+        or_(_PASSAGE.c.side.is_(None), _PASSAGE.c.side != "out"),
+    )
     .group_by(_PASSAGE.c.member_id),
     _PASSAGE.c.member_id,
     "members",
@@ -106,7 +110,7 @@ def _coming(connection: Connection, hub: Hub, site: SiteNow, now: Instant) -> li
     companions = companions_of(connection, ids)
     given = passes.of_bookings(connection, hub.keyring, ids)
     names = _names(connection, {one.member for each in given.values() for one in each})
-    arrived = _arrived(connection, rows, start)
+    arrived = _arrived(connection, rows, site.id, start)
     return [
         Coming(
             row=row,
@@ -131,11 +135,11 @@ def _told(doors: Sequence[delivery.Delivery]) -> dict[str, Any]:
 
 
 def _arrived(
-    connection: Connection, rows: Sequence[Row[Any]], start: Instant
+    connection: Connection, rows: Sequence[Row[Any]], site: int, start: Instant
 ) -> dict[int, Instant]:
-    """When each of these members first went through a door today."""
+    """When each of these members first went in at this site today."""
     members = listed({row.member_id for row in rows if row.member_id is not None})
-    named = {"members": members, "start": start}
+    named = {"members": members, "site": site, "start": start}
     found = connection.execute(_FIRST_PASSAGE[connection.dialect.name], named)
     return {row[0]: row[1] for row in found}
 
