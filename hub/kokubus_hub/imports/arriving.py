@@ -27,6 +27,7 @@ def arrive(
     ``fresh`` ones get the companions their source names. Who finds no seat is ``conflict``, and
     so is who would be on the road with a container.
     """
+    changes.queue(connection)
     rows = _rows(connection, ids)
     if not rows:
         return
