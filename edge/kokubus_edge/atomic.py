@@ -16,10 +16,11 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    _fsync_directory(path.parent)
+    sync_folder(path.parent)
 
 
-def _fsync_directory(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What was renamed, made or deleted in it stays so through a power cut. Blocks."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kokubus.errors import KokubusError
+from kokubus_edge.atomic import sync_folder
 
 BOOT_FILE = Path("/boot/firmware/kokubus-enrol.toml")
 _EXAMPLE = 'hub = "https://hub.example.org"\ncode = "7K3M-Q0XD"'
@@ -53,6 +54,7 @@ def succeeded(path: Path, sentence: str) -> None:
     _say(path, "done", sentence)
     _beside(path, "error").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+    sync_folder(path.parent)  # FAT would be half a minute in memory, and the plug is pulled
 
 
 def failed(path: Path, sentence: str) -> None:

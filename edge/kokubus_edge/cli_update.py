@@ -8,9 +8,13 @@ import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kokubus.errors import KokubusError
-from kokubus_edge.settings import read_settings
+from kokubus_edge.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from kokubus_edge.updating import Request
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
 _TEXT = "install another release beside this one, and go back if it does not get healthy"
@@ -36,17 +40,22 @@ def _update(given: argparse.Namespace) -> int:
 
     settings = read_settings(given.config)
     releases = Releases(given.programs or updating.PROGRAMS, given.config)
-    if not given.pending:
-        if not given.version:
-            raise KokubusError("update: say which version, such as 0.2.0")
-        wheels = given.wheels or settings.wheels
-        sha256 = given.sha256 or updating.sum_in(Path(wheels), given.version)
-        wanted = updating.Request(version=given.version, sha256=sha256, wheels=wheels)
-        updating.request(settings.data, wanted)
-    said = updating.pending(settings.data, releases, restart_agent)
-    print(said)
-    told = updating.result(settings.data)
+    with updating.alone(settings.data):
+        if not given.pending:
+            updating.request(settings.data, _wanted(given, settings))
+        print(updating.pending(settings.data, releases, restart_agent))
+        told = updating.result(settings.data)
     return 1 if told.get("outcome") == "failed" else 0
+
+
+def _wanted(given: argparse.Namespace, settings: Settings) -> Request:
+    from kokubus_edge import updating  # noqa: PLC0415 - see above
+
+    if not given.version:
+        raise KokubusError("update: say which version, such as 0.2.0")
+    wheels = given.wheels or settings.wheels
+    sha256 = given.sha256 or updating.sum_in(Path(wheels), given.version)
+    return updating.Request(version=given.version, sha256=sha256, wheels=wheels)
 
 
 def restart_agent() -> None:

@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,12 @@ from kokubus import joining
 from kokubus.errors import KokubusError
 from kokubus.site import Site, read_site
 from kokubus_edge.asking_hub import HubWeb
-from kokubus_edge.atomic import write_atomically
+from kokubus_edge.atomic import sync_folder, write_atomically
 from kokubus_edge.certificate import read_certificate
 from kokubus_edge.identity import ca_of
 from kokubus_edge.settings import read_settings
 
+_CODE = "code.sha256"
 _AGENT = """# Written by `kokubus edge enrol`; enrolling again writes it anew.
 device = {device}
 
@@ -63,24 +66,25 @@ class Enrolled:
 def enrol(config: Path, web: HubWeb, code: str) -> Enrolled:
     """Make this device the one that ``code`` is for; ``config`` is its ``agent.toml`` to write.
 
-    Raises `JoinError` or `EnrolError`; `HubAwayError` if trying again later may help. Until it
-    has succeeded nothing is changed but the folder ``identity.new``.
+    Raises `JoinError` or `EnrolError`; `HubAwayError` if trying again later may help. Until the
+    hub has answered nothing is changed but the folder ``identity.new``, whose key makes the hub
+    know us again; it becomes the identity last of all, so whatever cuts it short is made good
+    by the same code. A code that has made this identity is not asked with again.
     """
     code = joining.read_code(code)
     folder = config.parent
-    fresh = folder / "identity.new"
-    key = _key_in(fresh)
-    answer = _ask(web, code, key)
-    certificate = _fitting(answer, key)
-    site = _site(answer, certificate)
-    _write(fresh, answer)
-    write_atomically(folder / "site.toml", str(answer["site"]).encode(), mode=0o644)
-    _swap(fresh, folder / "identity")
-    read_certificate(folder / "identity" / "device.crt")
-    write_atomically(config, _agent(answer).encode(), mode=0o644)
-    _hand_over(folder)
+    fresh, identity = folder / "identity.new", folder / "identity"
+    if not _made_by(identity, code):
+        key = _key_in(fresh)
+        answer = _ask(web, code, key)
+        _site(answer, _fitting(answer, key))
+        _write(fresh, answer, code)
+        write_atomically(folder / "site.toml", str(answer["site"]).encode(), mode=0o644)
+        write_atomically(config, _agent(answer).encode(), mode=0o644)
+        _hand_over(folder, fresh)
+        _swap(fresh, identity)
     settings = read_settings(config)
-    return Enrolled(settings.device, site)
+    return Enrolled(settings.device, settings.site)
 
 
 def request_for(key: ec.EllipticCurvePrivateKey, device: str = "new") -> str:
@@ -147,11 +151,24 @@ def _site(answer: Mapping[str, Any], certificate: x509.Certificate) -> Site:
     return read_site(str(answer["site"]), "the site's file")
 
 
-def _write(fresh: Path, answer: Mapping[str, Any]) -> None:
+def _made_by(identity: Path, code: str) -> bool:
+    """Whether this very code was used for it: nobody could tell the hub so in time."""
+    with suppress(OSError):
+        return (identity / _CODE).read_text() == _digest(code)
+    return False
+
+
+def _digest(code: str) -> str:
+    return sha256(code.encode()).hexdigest()
+
+
+def _write(fresh: Path, answer: Mapping[str, Any], code: str) -> None:
     said = json.dumps(answer["identity"], indent=2) + "\n"
-    for name, content in (("identity.json", said), ("device.crt", str(answer["certificate"]))):
+    files = {"identity.json": said, "device.crt": str(answer["certificate"])}
+    for name, content in (files | {_CODE: _digest(code)}).items():
         path = fresh / name
         _attempt(lambda path=path, text=content: write_atomically(path, text.encode()), path)  # type: ignore[misc]  # a lambda's defaults have no types
+    read_certificate(fresh / "device.crt")  # which keeps beside it what the agent asks
 
 
 def _swap(fresh: Path, identity: Path) -> None:
@@ -159,6 +176,7 @@ def _swap(fresh: Path, identity: Path) -> None:
     if identity.exists():
         shutil.rmtree(identity)
     fresh.rename(identity)
+    sync_folder(identity.parent)
 
 
 def _agent(answer: Mapping[str, Any]) -> str:
@@ -169,12 +187,12 @@ def _agent(answer: Mapping[str, Any]) -> str:
     return _AGENT.format(**told, port=int(hub["port"]), transport=transport)
 
 
-def _hand_over(folder: Path) -> None:
+def _hand_over(folder: Path, fresh: Path) -> None:
     """Enrolled by root, the files belong to whom the folder belongs: the agent's user."""
     if os.geteuid() != 0:
         return
     owner = folder.stat()
-    for path in (folder / "agent.toml", folder / "site.toml", *_all(folder / "identity")):
+    for path in (folder / "agent.toml", folder / "site.toml", *_all(fresh)):
         if path.exists():
             os.chown(path, owner.st_uid, owner.st_gid)
 

@@ -31,10 +31,12 @@ class HubKeys(Mapping[str, Ed25519PublicKey]):
         self._until: int | None = None
 
     def announce(self, kid: str, key: Ed25519PublicKey) -> None:
-        """A key that the hub will use; another one announced before is forgotten."""
-        if kid != self.kid:
-            self._keys = {self.kid: self._keys[self.kid], kid: key}
-            self._until = None
+        """A key that the hub will use; another one announced before and not used is forgotten."""
+        if kid in self._keys:
+            return
+        if self._until is not None:
+            self._go_on()
+        self._keys = {self.kid: self._keys[self.kid], kid: key}
 
     def used(self, kid: str) -> None:
         """A message held under this key: once that is the new one, the old one is going."""
@@ -44,9 +46,13 @@ class HubKeys(Mapping[str, Ed25519PublicKey]):
 
     def __getitem__(self, kid: str) -> Ed25519PublicKey:
         if self._until is not None and self._mono() >= self._until:
-            self._keys = {one: key for one, key in self._keys.items() if one != self.kid}
-            self.kid, self._until = next(iter(self._keys)), None
+            self._go_on()
         return self._keys[kid]
+
+    def _go_on(self) -> None:
+        """The key in use is the only one from now on."""
+        self._keys = {one: key for one, key in self._keys.items() if one != self.kid}
+        self.kid, self._until = next(iter(self._keys)), None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)

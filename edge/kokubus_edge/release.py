@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kokubus.errors import KokubusError
+from kokubus_edge.atomic import sync_folder, write_atomically
 
 _COMPLETE = "complete"
 _LOCK = "kokubus_edge/requirements/"
@@ -45,7 +46,7 @@ class Releases:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(version)
         fresh.replace(self._folder / link)
-        _fsync(self._folder)
+        sync_folder(self._folder)
 
     def install(self, version: str, sha256: str, wheels: str) -> None:
         """Make this version's environment, from wheels alone, each checked against its hash.
@@ -61,8 +62,8 @@ class Releases:
         wheel = _fetched(home, version, sha256, wheels)
         _install(home, wheel, wheels)
         self._try(home)
-        (home / _COMPLETE).write_text(sha256 + "\n")
-        _fsync(home)
+        os.sync()  # all of it is on the card before it is called complete
+        write_atomically(home / _COMPLETE, f"{sha256}\n".encode(), mode=0o644)
 
     def forget_all_but(self, *versions: str) -> None:
         """Make room: other releases are deleted."""
@@ -124,11 +125,3 @@ def _run(words: Sequence[str | Path]) -> None:
         errors = [line for line in lines if "ERROR" in line] or lines[-3:]
         said = " ".join(errors)[:400]
         raise ReleaseError(f"{Path(words[0]).name} {words[1]} {words[2]} failed: {said}")
-
-
-def _fsync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -77,7 +77,8 @@ class Trust:
 
     def _look(self) -> None:
         now = self._now()
-        if now < self._ask_at or not self._identity.certificate.exists():
+        lately = now < self._ask_at <= now + ASK_EVERY_MS  # else the clock was put back
+        if lately or not self._identity.certificate.exists():
             return
         if not due(read_certificate(self._identity.certificate), now):
             return

@@ -13,10 +13,12 @@ on disk until there is a result, so a power cut at any moment only makes this be
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,15 @@ class Request:
 
 
 def request(data: Path, wanted: Request) -> None:
-    """Ask for an update; `kokubus-update.path` starts `pending`. UpdateError for nonsense."""
+    """Ask for an update; `kokubus-update.path` starts `pending`.
+
+    UpdateError for nonsense, and while another is under way: it would not be answered.
+    """
+    if (data / REQUEST).exists():
+        raise UpdateError(
+            "another update is under way: wait for its result and ask again; should nobody be at "
+            "it, `kokubus edge update --pending` goes on with it"
+        )
     if not _VERSION.fullmatch(wanted.version):
         raise UpdateError(f"{wanted.version!r} is no version, such as 0.2.0")
     if not _SHA256.fullmatch(wanted.sha256):
@@ -98,9 +108,9 @@ def pending(
 ) -> str:
     """Carry out what was requested, from wherever a power cut left it; a sentence about it.
 
-    Never raises for what is wrong with a release or a card: the result says it, to the hub as
-    well. OSError if not even that can be written; the request is gone all the same, or systemd
-    would begin again at once and for ever.
+    The caller is `alone`. Never raises for what is wrong with a release or a card: the result
+    says it, to the hub as well. OSError if not even that can be written; the request is gone all
+    the same, or systemd would begin again at once and for ever.
     """
     wanted = _read(data / REQUEST)
     if wanted is None:
@@ -150,6 +160,18 @@ def _carry_out(
         f"{wanted.version} did not report healthy within {patience_s:.0f} s; "
         f"back to {releases.steady()}"
     )
+
+
+@contextmanager
+def alone(data: Path) -> Iterator[None]:
+    """One update at a time: systemd begins as well with what is asked for by hand.
+
+    Waits for whoever is at it; the lock ends with its process, however that ends.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "update.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _proved(data: Path, version: str, patience_s: float, sleep: Callable[[float], None]) -> bool:

@@ -154,6 +154,15 @@ def test_it_asks_again_after_a_while_and_at_once_if_nobody_took_it(device: Devic
     assert len(device.sent) == 3
 
 
+def test_a_clock_that_was_put_back_asks_again(device: Device) -> None:
+    """It asked by a battery clock that said 2099; now it knows the time."""
+    device.now = at(27_000)
+    device.trust.look()
+    device.now = at(250)
+    device.trust.look()
+    assert [wish.at for wish in device.sent] == [at(27_000), at(250)]
+
+
 def test_the_new_certificate_takes_the_place_of_the_old(device: Device) -> None:
     device.issued(certificate(device.key, device.ca, begin=250))
     held = certificate_of(device.path)
@@ -228,3 +237,15 @@ def test_a_key_that_is_none_changes_nothing(device: Device) -> None:
     device.trust.take(HubKeyAnnounced(kid="k2", key="!" * 44))
     assert device.raw() == before
     assert device.said == []
+
+
+def test_a_third_key_does_not_put_the_one_in_use_out(device: Device) -> None:
+    """Two changes within minutes: the second is announced by the first one's key."""
+    device.trust.take(announced("k2")[0])
+    device.keys.used("k2")
+    device.trust.take(announced("k2")[0])  # once more, as it is until every device has said so
+    device.trust.take(announced("k3")[0])
+    assert set(device.keys) == {"k2", "k3"}
+    assert device.raw()["kid"] == "k2"
+    device.restart()
+    assert set(device.keys) == {"k2", "k3"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from kokubus.errors import KokubusError
 from kokubus_edge import remote, updating
-from kokubus_edge.updating import REQUEST, RESULT, Request, pending
+from kokubus_edge.updating import REQUEST, RESULT, Request, UpdateError, alone, pending
 
 
 @dataclass
@@ -73,6 +74,35 @@ def test_a_result_that_cannot_be_written_does_not_begin_it_again(tmp_path: Path)
     with pytest.raises(OSError, match="Is a directory"):
         update(tmp_path, Releases())
     assert not (tmp_path / REQUEST).exists()
+
+
+def test_an_order_while_another_is_under_way_is_refused_and_takes_nothing_from_it(
+    tmp_path: Path,
+) -> None:
+    """It would be thrown away with the first one's request, and "started" for ever."""
+    refused: list[str] = []
+
+    def restart() -> None:
+        with pytest.raises(UpdateError) as told:
+            updating.ordered(tmp_path, "w", "o2", f"0.3.0 sha256:{'1' * 64}")
+        refused.append(str(told.value))
+
+    assert "did not report healthy" in update(tmp_path, Releases(), restart)
+    assert "wait for its result" in refused[0]
+    assert updating.result(tmp_path)["order"] == "o"
+    assert updating.ordered(tmp_path, "w", "o3", f"0.3.0 sha256:{'1' * 64}")[0] == "started"
+
+
+def test_two_do_not_carry_it_out_at_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with (
+        alone(data),
+        (data / "update.lock").open("wb") as other,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (data / "update.lock").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @pytest.mark.parametrize(

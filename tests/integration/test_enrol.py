@@ -17,7 +17,7 @@ from tests.hub.web_world import HOUR_MS, Stage, World, staging, web_world
 from kokubus import joining, logs
 from kokubus.site import read_site
 from kokubus_cli.ports import free_port
-from kokubus_edge import asking_hub, boot_file, cli
+from kokubus_edge import asking_hub, boot_file, cli, enrolling
 from kokubus_edge.identity import read_identity
 from kokubus_edge.settings import read_settings
 from kokubus_hub import cutting, models
@@ -285,6 +285,47 @@ def test_a_file_on_the_boot_partition_enrols_and_is_destroyed(
     assert told.endswith("\r\n")
     assert made not in told
     assert json.loads((card / "data/identity/identity.json").read_text())["device"] == DEVICE
+
+
+class PlugPulledError(BaseException):
+    """The end of everything."""
+
+
+def pull(*_: object, **__: object) -> None:
+    raise PlugPulledError
+
+
+@pytest.mark.parametrize("last", ["site.toml", "agent.toml", "handed over", "swapped"])
+def test_a_plug_pulled_at_any_moment_is_made_good_by_the_same_file(
+    hub: World,
+    stage: Stage,
+    card: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+) -> None:
+    """The code works once; the device that used it is known again, or knows that it did."""
+    file = on_boot(card, f'hub = "{stage.address}"\ncode = "{code(hub)}"\n')
+    write = enrolling.write_atomically
+
+    def written(path: Path, data: bytes, **how: int) -> None:
+        write(path, data, **how)
+        if path.name == last:
+            pull()
+
+    with monkeypatch.context() as moment:
+        moment.setattr(enrolling, "write_atomically", written)
+        if last == "handed over":
+            moment.setattr(enrolling, "_swap", pull)
+        if last == "swapped":
+            moment.setattr(boot_file, "succeeded", pull)
+        with pytest.raises(PlugPulledError):
+            enrol_from(file)
+    assert enrol_from(file) == 0
+    assert not file.exists()
+    settings = read_settings(card / "data/agent.toml")
+    assert read_identity(settings).device == DEVICE
+    assert not revoked(hub, certificate(card / "data"))
+    assert not (file.parent / "kokubus-enrol-error.txt").exists()
 
 
 def test_what_is_wrong_stands_beside_the_file_and_goes_when_it_is_right(

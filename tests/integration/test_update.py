@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import fcntl
 import hashlib
 import io
 import json
@@ -312,7 +313,17 @@ def test_the_command_takes_the_hash_from_beside_the_wheels(
     assert "say --sha256" in capsys.readouterr().err
     sums = f"{card.sums['0.2.0']}  kokubus-0.2.0-py3-none-any.whl\n"
     (card.wheels / "SHA256SUMS").write_text(sums)
-    assert cli.main(["update", "0.2.0", *words]) == 0
+    lock = (card.data / "update.lock").open("wb")
+    asked = updating.request
+
+    def request(data: Path, wanted: Request) -> None:
+        with pytest.raises(BlockingIOError):  # systemd sees the request at once, and has to wait
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        asked(data, wanted)
+
+    monkeypatch.setattr(updating, "request", request)
+    with lock:
+        assert cli.main(["update", "0.2.0", *words]) == 0
     assert "0.2.0 runs and is healthy" in capsys.readouterr().out
 
 
