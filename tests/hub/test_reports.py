@@ -164,6 +164,30 @@ def test_csv_says_the_same_as_json(client: httpx.Client) -> None:
     assert len({row["from"] for row in rows if row["figure"] == "visits"}) == len(told) + 1
 
 
+def test_csv_holds_the_pilot_assessment_the_ways_and_when_it_is_used(client: httpx.Client) -> None:
+    path = f"/api/v1/reports/placements/{stop(client, 'Ostelsheim')['name']}"
+    report = client.get(f"{path}?lang=en").json()
+    answer = client.get(f"{path}/csv?lang=en").text
+    rows = list(csv.DictReader(io.StringIO(answer)))
+    beyond = {(row["figure"], row["part"]): row for row in rows if row["level"] == "total"}
+    here = beyond["stop_person_hours", "Ostelsheim"]
+    (seen,) = [one for one in report["stops"] if one["here"]]
+    said = [float(here[key]) for key in ("value", "low", "high")]
+    assert said == pytest.approx([seen["person_hours"][k] for k in ("value", "low", "high")], abs=1)
+    assert beyond["stop_person_hours", "Herrenalb"]["value"] == "20"
+    assert beyond["stop_break_even", "Herrenalb"]["value"] == "100"
+    assert beyond["stop_change", "Herrenalb"]["value"] == ""
+    assert float(beyond["stop_above_break_even", "Ostelsheim"]["value"]) > 99
+    assert here["definition"] == report["stops_definition"]
+    way = beyond["commuting_km", ""]
+    assert (way["low"], way["high"], way["unit"]) == ("750", "2550", "km")
+    assert way["definition"] == report["commuting_definition"]
+    assert "166 g CO2" in way["definition"]
+    assert "Umweltbundesamt" in way["definition"]
+    heat = {part: row["value"] for (key, part), row in beyond.items() if key == "heat"}
+    assert (len(heat), heat["mon 10:00"], heat["sun 10:00"]) == (168, "3", "")
+
+
 def test_free_ranges_are_refused_with_the_reason(client: httpx.Client) -> None:
     for asked in ("from=2026-09-01", "until=2026-09-05&year=2026"):
         answer = client.get(f"/api/v1/reports/sites/kokubus?lang=en&{asked}")

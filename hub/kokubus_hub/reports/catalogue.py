@@ -158,6 +158,18 @@ HEAT = _(
     "Mean share of the places by weekday and hour over the whole stay, in quarters. Grey: fewer"
     " than three weeks were counted, or fewer than five people were there in that hour."
 )
+PILOT = _(
+    "A week's person-hours are one value; the interval of their mean is Student's over the weeks,"
+    " and the probability follows from it under a flat prior. Weeks that were told together weigh"
+    " as many as they are. Where only one period was told, the interval is the occupancy"
+    " estimate's and does not know how weeks differ. Stops are compared as they were; season and"
+    " weather are not taken out."
+)
+COMMUTING = _(
+    "{visits} visits x 2 ways x {low} to {high} km less each way; of 100 km {car} by car, at"
+    " {grams} g CO2 equivalents a person and km ({year}). That is an assumption for everybody, not"
+    " anybody's way. Source: {source}"
+)
 PRIVACY = _(
     "No figure is about fewer than five people; counts are rounded to five. Time is divided once"
     " and for good: into days, else weeks, else the weeks of a stay that had too few people each"

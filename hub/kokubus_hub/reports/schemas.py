@@ -10,10 +10,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from kokubus.site.opening import DAYS
 from kokubus_hub.i18n import Words
 from kokubus_hub.reports.adding import Value
-from kokubus_hub.reports.catalogue import FIGURES, HEAT, PRIVACY, Figure
+from kokubus_hub.reports.catalogue import COMMUTING, FIGURES, HEAT, PILOT, PRIVACY, Figure
+from kokubus_hub.reports.pilot import Commuting
 from kokubus_hub.reports.service import Compared, Period, Report, Scope
+from kokubus_hub.reports.statistics import Mean
 from kokubus_hub.times import Time, iso
 
 COLUMNS = (
@@ -29,6 +32,7 @@ COLUMNS = (
     "unit",
     "definition",
 )
+TOTAL = ("total", "", "", "")
 
 
 class ValueOut(BaseModel):
@@ -97,7 +101,9 @@ class ReportOut(BaseModel):
     heat: list[list[int | None]] | None
     heat_definition: str
     commuting: dict[str, Any] | None
+    commuting_definition: str | None
     stops: list[dict[str, Any]]
+    stops_definition: str
 
     @classmethod
     def of(cls, report: Report, words: Words) -> ReportOut:
@@ -113,7 +119,9 @@ class ReportOut(BaseModel):
             heat=report.heat,
             heat_definition=words.say(HEAT),
             commuting=asdict(report.commuting) if report.commuting else None,
+            commuting_definition=assumed(report.commuting, words) if report.commuting else None,
             stops=[_stop(one) for one in report.stops],
+            stops_definition=words.say(PILOT),
         )
 
 
@@ -131,13 +139,31 @@ def _definition(figure: Figure, words: Words) -> Definition:
     return Definition(label=words.say(figure.label), unit=figure.unit, definition=said)
 
 
+def assumed(way: Commuting, words: Words) -> str:
+    """The formula of the ways that were not driven, with its factors, their year and source."""
+    low, high = way.km_each
+    return words.say(
+        COMMUTING,
+        visits=words.number(way.visits),
+        low=low,
+        high=high,
+        car=way.car_percent,
+        grams=way.g_per_km,
+        year=way.year,
+        source=way.source,
+    )
+
+
 def _stop(one: Compared) -> dict[str, Any]:
     named = {"placement": one.placement, "name": one.name, "since": iso(one.start)}
     return named | {"here": one.here} | asdict(one.stop)
 
 
 def table_of(report: Report, words: Words) -> str:
-    """The report as CSV: a row a figure and period, then the totals (level ``total``)."""
+    """The report as CSV: a row a figure and period, then what they add up to (level ``total``).
+
+    In ``part`` stand a purpose, the stop of a container, or the weekday and hour of ``heat``.
+    """
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
@@ -152,7 +178,38 @@ def _rows(report: Report, words: Words) -> Iterator[tuple[object, ...]]:
             yield (*head, "", "", "", "", "", "", words.say(PRIVACY))
         else:
             yield from _figures(head, period.figures, words)
-    yield from _figures(("total", "", "", ""), report.totals, words)
+    yield from _figures(TOTAL, report.totals, words)
+    if report.commuting:
+        yield from _commuting(report.commuting, words)
+    for one in report.stops:
+        yield from _assessed(one, words)
+    for weekday, hours in zip(DAYS, report.heat or (), strict=False):
+        for hour, level in enumerate(hours):
+            part = f"{weekday} {hour:02}:00"
+            yield (*TOTAL, "heat", part, _cell(level), "", "", "0-4", words.say(HEAT))
+
+
+def _commuting(way: Commuting, words: Words) -> Iterator[tuple[object, ...]]:
+    for name, (low, high), unit in (("km", way.km, "km"), ("co2", way.co2_kg, "kg")):
+        yield (*TOTAL, f"commuting_{name}", "", "", low, high, unit, assumed(way, words))
+
+
+def _assessed(one: Compared, words: Words) -> Iterator[tuple[object, ...]]:
+    """A stop of a container, whether or not it is one of this report's."""
+    stop, said = one.stop, words.say(PILOT)
+    share = None if stop.probability is None else round(100 * stop.probability)
+    values: tuple[tuple[str, Mean | float | None, str], ...] = (
+        ("stop_person_hours", stop.person_hours, "h/week"),
+        ("stop_change", stop.change, "h/week/week"),
+        ("stop_turned_away", stop.turned_away, "h/week"),
+        ("stop_break_even", stop.break_even, "h/week"),
+        ("stop_above_break_even", share, "%"),
+    )
+    for key, given, unit in values:
+        mean = given if isinstance(given, Mean) else Mean(given or 0.0, None, None, 1)
+        value = None if given is None else mean.value
+        cells = (_tenth(value), _tenth(mean.low), _tenth(mean.high))
+        yield ("total", iso(one.start), "", "", key, one.name, *cells, unit, said)
 
 
 def _figures(
@@ -166,6 +223,10 @@ def _figures(
             continue
         for name, count in value.parts.items():
             yield (*head, figure.key, name, _cell(count), "", "", *tail)
+
+
+def _tenth(value: float | None) -> str:
+    return _cell(None if value is None else round(value, 1))
 
 
 def _cell(value: float | None) -> str:

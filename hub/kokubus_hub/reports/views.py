@@ -14,8 +14,8 @@ from kokubus_hub.i18n import words
 from kokubus_hub.pages import language_of, page
 from kokubus_hub.problems import ProblemError
 from kokubus_hub.reports import charts, service
-from kokubus_hub.reports.catalogue import FIGURES, HEAT, PRIVACY
-from kokubus_hub.reports.schemas import ListedOut, ReportOut, table_of
+from kokubus_hub.reports.catalogue import FIGURES, HEAT, PILOT, PRIVACY
+from kokubus_hub.reports.schemas import ListedOut, ReportOut, assumed, table_of
 from kokubus_hub.reports.service import Scope
 from kokubus_hub.security import Someone, SomeoneOrNot
 
@@ -101,6 +101,8 @@ def one(
         figures=FIGURES,
         privacy=PRIVACY,
         heat_means=HEAT,
+        pilot_means=PILOT,
+        assumed=assumed,
         bars=charts.weeks(found),
         compared=charts.stops(found),
         who=who,
