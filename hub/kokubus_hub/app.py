@@ -33,6 +33,7 @@ from kokubus_hub.guests import views as guests
 from kokubus_hub.keys import Keyring
 from kokubus_hub.live import board
 from kokubus_hub.live import views as live
+from kokubus_hub.live.cards import Cards
 from kokubus_hub.live.feed import Feed
 from kokubus_hub.metrics import own_health
 from kokubus_hub.pages import Static, page
@@ -96,7 +97,7 @@ def serve_hub(app: FastAPI, hub: Hub) -> None:
     """The application, whose live pages nobody follows yet, shows this hub from now on."""
     beat = partial(_beat, hub.settings, hub.keyring)
     app.state.hub = hub
-    app.state.feed = Feed(hub.engine, partial(board.read, hub), live.fragments, beat)
+    app.state.feed = Feed(hub.engine, partial(board.read, hub), Cards().fragments, beat)
 
 
 def _beat(settings: Settings, keyring: Keyring) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Query, Request
@@ -15,10 +14,9 @@ from kokubus_hub.context import HubOf
 from kokubus_hub.doors.commands import OUTCOMES
 from kokubus_hub.i18n import choose, words
 from kokubus_hub.live import board as boards
-from kokubus_hub.live.board import Board, Card
-from kokubus_hub.live.feed import Channel, Feed, Fragments
-from kokubus_hub.live.words import tell
-from kokubus_hub.pages import language_of, page, render, version
+from kokubus_hub.live.cards import fragments
+from kokubus_hub.live.feed import Feed
+from kokubus_hub.pages import language_of, page, version
 from kokubus_hub.security import SomeoneOrNot
 
 LONGEST_S = 600
@@ -56,25 +54,3 @@ async def live(
             yield ServerSentEvent(event="fragments", data=changed)
     finally:
         feed.leave(client)
-
-
-def fragments(board: Board, channel: Channel) -> Fragments:
-    """HTML by element id, of what this channel's readers may see."""
-    language, signed_in = channel
-    name = "_card.html" if signed_in else "_public_card.html"
-    shown = {f"site-{card.site.slug}": _card(name, board, card, language) for card in board.cards}
-    return {"summary": render(language, "_summary.html", board=board, signed_in=signed_in)} | shown
-
-
-def _card(name: str, board: Board, card: Card, language: str) -> str:
-    site, now = card.site, board.at
-    told = partial(tell, words=words(language), zone=site.timezone, now=now, rooms=board.rooms)
-    return render(
-        language,
-        name,
-        site=site,
-        now=now,
-        lines=[(line, told(line)) for line in card.lines] if name == "_card.html" else (),
-        bookings=card.bookings if name == "_card.html" else (),
-        pips=boards.pips,
-    )
