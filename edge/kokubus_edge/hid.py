@@ -13,6 +13,7 @@ from typing import Protocol
 from kokubus.credential import Credential
 from kokubus_edge.health import Health
 from kokubus_edge.hid_keys import CLEAR, END, Keyboard
+from kokubus_edge.input_device import LOST
 from kokubus_edge.keypad import Keypad
 from kokubus_edge.mfrc522 import ReaderDownError
 from kokubus_edge.reader import Misread, Sighting
@@ -24,7 +25,7 @@ LONGEST = 32
 class Keys(Protocol):
     """An opened input device: the (key code, value) events since it was last asked.
 
-    Raises `OSError` once it is gone.
+    `LOST` stands where some are missing. Raises `OSError` once it is gone.
     """
 
     def read(self) -> list[tuple[int, int]]: ...
@@ -48,6 +49,7 @@ class HidReader:
         self._keys: Keys | None = None
         self._keyboard = Keyboard(layout)
         self._typed, self._typed_at = "", 0
+        self._spoilt = False
 
     def poll(self, now_ms: int) -> list[Sighting]:
         """See `BadgeReader.poll`."""
@@ -60,8 +62,8 @@ class HidReader:
                 "and let the agent's user into the group input"
             ) from error
         seen: list[Sighting] = []
-        for code, value in events:
-            character = self._keyboard.character(code, value)
+        for event in events:
+            character = self._character(event, now_ms)
             seen += self._take(character, now_ms) if character else []
         return seen + self._paused(now_ms)
 
@@ -76,7 +78,7 @@ class HidReader:
     def close(self) -> None:
         """Let the device go; the next poll opens it again."""
         keys, self._keys = self._keys, None
-        self._keyboard, self._typed = Keyboard(self._layout), ""
+        self._begin_anew()
         if keys is not None:
             with contextlib.suppress(OSError):
                 keys.close()
@@ -85,6 +87,17 @@ class HidReader:
         if self._keys is None:
             self._keys = self._open_keys()
         return self._keys
+
+    def _begin_anew(self, *, spoilt: bool = False) -> None:
+        """``spoilt``: what is left of this number is nobody's, up to its end."""
+        self._keyboard, self._typed, self._spoilt = Keyboard(self._layout), "", spoilt
+
+    def _character(self, event: tuple[int, int], now_ms: int) -> str | None:
+        if event != LOST:
+            return self._keyboard.character(*event)
+        self._begin_anew(spoilt=True)
+        self._typed_at = now_ms
+        return CLEAR if self._keypad is not None else None
 
     def _take(self, character: str, now_ms: int) -> list[Sighting]:
         if self._keypad is not None:
@@ -102,6 +115,9 @@ class HidReader:
 
     def _complete(self) -> list[Sighting]:
         typed, self._typed = self._typed, ""
+        if self._spoilt:
+            self._spoilt = False
+            return [Misread("some of what the USB reader typed was lost")]
         if not typed:
             return []
         try:

@@ -16,7 +16,10 @@ EVIOCGRAB = 0x40044590
 """_IOW('E', 0x90, int)"""
 EVENT = struct.Struct("llHHi")
 """Seconds and microseconds, type, code, value; in the machine's own sizes."""
-EV_KEY = 1
+EV_SYN, EV_KEY = 0, 1
+SYN_DROPPED = 3
+LOST = (-1, 0)
+"""Stands among key events where the kernel had no room for some: it keeps the last 64 or so."""
 _MANY = 64
 
 
@@ -37,11 +40,12 @@ class InputDevice:
             raise
 
     def read(self) -> list[tuple[int, int]]:
-        """(key code, value) of each key event since the last call."""
+        """(key code, value) of each key event since the last call, and `LOST` where some are."""
         found: list[tuple[int, int]] = []
         while data := self._read():
             for _, _, kind, code, value in EVENT.iter_unpack(data):
                 found += [(code, value)] if kind == EV_KEY else []
+                found += [LOST] if (kind, code) == (EV_SYN, SYN_DROPPED) else []
         return found
 
     def close(self) -> None:

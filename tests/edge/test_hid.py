@@ -15,7 +15,7 @@ from kokubus.credential import NUMBER, PIN, UID, Credential
 from kokubus.site import Hid
 from kokubus_edge.hid import PAUSE_MS, HidReader, typed_number
 from kokubus_edge.hid_keys import LAYOUTS, Keyboard
-from kokubus_edge.input_device import EV_KEY, EVENT, InputDevice
+from kokubus_edge.input_device import EV_KEY, EV_SYN, EVENT, LOST, SYN_DROPPED, InputDevice
 from kokubus_edge.keypad import Keypad
 from kokubus_edge.mfrc522 import ReaderDownError
 from kokubus_edge.reader import Code, Misread, Sighting
@@ -141,6 +141,23 @@ def test_a_decimal_number_too_large_for_its_bytes_is_misread() -> None:
     assert isinstance(seen, Misread)
 
 
+@pytest.mark.parametrize("rest", ["32123\n", "\n", "32123"])
+def test_what_is_left_of_a_number_is_nobodys(rest: str) -> None:
+    """The kernel had no room for more: five digits of ten would be another badge's."""
+    desk = Desk(types="decimal")
+    desk.keys.events = [*strokes("05035"), LOST]
+    seen = desk.type(rest) + desk.wait(PAUSE_MS)
+    assert [type(one) for one in seen] == [Misread]
+    assert desk.wait(PAUSE_MS) == []
+    assert desk.type("0503532123\n") == [Credential(NUMBER, "1E034A5B")]
+
+
+def test_what_was_typed_before_some_keys_were_lost_is_no_part_of_a_pin() -> None:
+    desk = Desk(types="pins")
+    desk.keys.events = [*strokes("47"), LOST]
+    assert desk.type("471108#") == [Credential(PIN, "471108")]
+
+
 def test_a_keypad_types_pins_and_codes() -> None:
     desk = Desk(types="pins")
     assert desk.type("471108\n12345678#") == [Credential(PIN, "471108"), Code("12345678")]
@@ -194,6 +211,9 @@ def test_the_kernels_events_are_read(node: tuple[Path, int]) -> None:
     for kind, code, value in ((4, 4, 458_756), (EV_KEY, 2, 1), (0, 0, 0), (EV_KEY, 2, 0)):
         os.write(other, EVENT.pack(1, 2, kind, code, value))
     assert device.read() == [(2, 1), (2, 0)]
+    for kind, code, value in ((EV_KEY, 2, 1), (EV_SYN, SYN_DROPPED, 0), (EV_KEY, 3, 0)):
+        os.write(other, EVENT.pack(1, 2, kind, code, value))
+    assert device.read() == [(2, 1), LOST, (3, 0)]
     device.close()
 
 
