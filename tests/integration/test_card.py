@@ -117,6 +117,14 @@ def test_the_first_start_is_a_script_for_this_very_layout() -> None:
     assert len(lines) == len(set(lines)), "said twice"
 
 
+def test_a_card_with_a_key_lets_its_owner_in() -> None:
+    """Raspberry Pi OS starts no sshd by itself."""
+    told = "if [ -s /home/technician/.ssh/authorized_keys ]; then systemctl enable ssh.service; fi"
+    assert told in FIRST_START["content"]
+    assert USER_DATA["users"][0]["name"] == "technician"
+    assert USER_DATA["ssh_pwauth"] is False
+
+
 def test_what_outlives_a_start_lies_on_the_doors_own_partition() -> None:
     table = re.search(r"<<'FSTAB'\n(.*?)^FSTAB$", FIRST_START["content"], re.DOTALL | re.MULTILINE)
     assert table is not None

@@ -62,6 +62,14 @@ def test_the_door_releases_its_relays_however_it_ends() -> None:
     assert "network" not in parser["Unit"]["After"]
 
 
+@pytest.mark.parametrize("unit", [UNITS[1], *UNITS[3:]], ids=lambda unit: unit.stem)
+def test_a_doors_unit_waits_for_the_partition_it_lives_on(unit: Path) -> None:
+    """StateDirectory does so for /var/lib/kokubus; the card mounts both with nofail."""
+    parser = read(unit)
+    assert parser["Unit"]["RequiresMountsFor"] == str(PROGRAMS)
+    assert parser["Service"]["StateDirectory"] == CONFIG.parent.name
+
+
 def test_the_door_works_in_a_folder_that_lgpio_may_write_to() -> None:
     """lgpio 0.2.2 makes a pipe in the working directory when it is loaded, and fails without."""
     service = read(UNITS[1])["Service"]
