@@ -53,6 +53,21 @@ def test_it_shows_who_comes_and_whether_the_doors_know(world: World, desk: httpx
     assert "on the doors since 16:13" in page(desk)
 
 
+def test_a_door_that_will_not_have_it_is_named(world: World, desk: httpx.Client) -> None:
+    """On both pages: waiting is no use, somebody has to see to the door."""
+    world.book(world.member("Ada Beispiel"), HALL, NOW - HOUR_MS, NOW + HOUR_MS)
+    world.set(models.Device, DEVICE, online=True, status_at=NOW - HOUR_MS)
+    world.now = NOW + 60_000
+    live = desk.get("/").text
+    for shown in (page(desk), re.sub(r"\s+", " ", live)):
+        assert "failed: Haustür does not confirm it" in shown
+        assert "not yet delivered" not in shown
+    world.set(models.Device, DEVICE, revoked_at=NOW)
+    assert "failed: the device of Haustür was revoked" in page(desk)
+    world.set(models.Device, DEVICE, revoked_at=None, lookup_key=None)
+    assert "failed: Haustür has no device" in page(desk)
+
+
 def test_whoever_went_in_has_arrived(world: World, desk: httpx.Client) -> None:
     ada = world.member("Ada Beispiel")
     world.book(ada, HALL, NOW - HOUR_MS, NOW + HOUR_MS)

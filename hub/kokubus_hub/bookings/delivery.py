@@ -180,6 +180,11 @@ def judged(door: Row[Any], owed: Owed, now: Instant, horizon_ms: int) -> tuple[S
     return "waiting", owed.since, ""
 
 
+def failed(doors: Iterable[Delivery]) -> Delivery | None:
+    """The first of them at which a booking failed."""
+    return next((one for one in doors if one.state == "failed"), None)
+
+
 def due_of(booking: Row[Any]) -> Instant:
     """From when on a policy holds the booking; what gives no right is not to be in any."""
     return int(booking.start) if booking.status == "confirmed" else 0

@@ -59,11 +59,15 @@ _OWED = exists().where(_KEPT.c.booking_id == _BOOKING.c.id)
 
 @dataclass(frozen=True, slots=True)
 class BookingLine:
-    """A booking of the next hours; ``delivered`` if every door on the way has it."""
+    """A booking of the next hours; ``delivered`` if every door on the way has it.
+
+    ``failed`` is the first door that will not have it unless somebody sees to the door.
+    """
 
     row: Row[Any]
     delivered: bool
     offline: bool
+    failed: delivery.Delivery | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,8 @@ def _waited_for(now: Instant) -> ColumnElement[bool]:
 
 def _booking(row: Row[Any], doors: Sequence[delivery.Delivery]) -> BookingLine:
     waiting = [door for door in doors if door.state != "on_the_door"]
-    return BookingLine(row, not waiting, any(door.why == "offline" for door in waiting))
+    offline = any(door.why == "offline" for door in waiting)
+    return BookingLine(row, not waiting, offline, delivery.failed(waiting))
 
 
 def _first(lines: Sequence[BookingLine]) -> list[BookingLine]:

@@ -44,7 +44,10 @@ _FIRST_PASSAGE = among(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """A booking of today. ``links`` are the passes of its guests; ``arrived`` None: not yet."""
+    """A booking of today. ``links`` are the passes of its guests; ``arrived`` None: not yet.
+
+    ``failed`` is the first door that will not have it unless somebody sees to the door.
+    """
 
     row: Row[Any]
     who: str
@@ -52,6 +55,7 @@ class Coming:
     delivered: bool
     on_doors_since: Instant | None
     why: str
+    failed: delivery.Delivery | None
     arrived: Instant | None
     links: tuple[tuple[str, str], ...]
 
@@ -131,6 +135,7 @@ def _told(doors: Sequence[delivery.Delivery]) -> dict[str, Any]:
         "delivered": not waiting,
         "on_doors_since": None if waiting else since,
         "why": next((one.why for one in waiting if one.why), ""),
+        "failed": delivery.failed(waiting),
     }
 
 
