@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+PATIENCE_S = 60.0
 _LOOKS_UP_S = 0.005
 """How often a server sees whether it is to end; with the usual 0.5 each test would wait as long."""
 
@@ -36,4 +37,5 @@ def _trusts_nobody() -> ssl.SSLContext:
 
 def asking(address: str | httpx.URL, **how: Any) -> httpx.Client:
     """For plain HTTP: it reads no certificates, which takes longer than most tests ask."""
+    how = {"timeout": PATIENCE_S} | how
     return httpx.Client(base_url=address, verify=_trusts_nobody(), **how)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import insert
-from tests.acceptance.rig.agent import Agent
 from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.village import DEVICES, FIRST, FRONT, HALL, HOUR_MS, SECOND, now
 from tests.acceptance.rig.waiting import wait_until
@@ -34,7 +32,7 @@ CARETAKER = "06000000000001"
 def test_ten_thousand_taps_of_three_days_are_ten_thousand_rows(make_network: MakeNetwork) -> None:
     network = make_network(deadline_ms=1_000)
     for agent in network.agents.values():
-        _begin_earlier(agent)
+        agent.set_hours(behind=OUTAGE_H)  # so that the outage ends now
     network.start()
     _people(network)
     network.give_policies(*DEVICES)
@@ -57,13 +55,6 @@ def test_ten_thousand_taps_of_three_days_are_ten_thousand_rows(make_network: Mak
 
 def _wait_recorded(day: Day, count: int) -> None:
     wait_until(lambda: len(day.recorded()) >= count, f"the hub to record {count} taps")
-
-
-def _begin_earlier(agent: Agent) -> None:
-    """The device's clock is behind by the outage, so that it ends now."""
-    agent.data.mkdir(exist_ok=True)
-    kept = {"began_ms": OUTAGE_H * HOUR_MS, "passed_ms": 0}
-    (agent.data / "lab-hours.json").write_text(json.dumps(kept), "utf-8")
 
 
 def _people(network: Network) -> None:

@@ -9,7 +9,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.village import FIRST, SECOND, SIDE
-from tests.acceptance.rig.waiting import wait_until
+from tests.acceptance.rig.waiting import PATIENCE_S, wait_until
 
 from kokubus import wire
 from kokubus_hub import models
@@ -36,6 +36,7 @@ class Rogue:
         client.on_connect = lambda *a: self._connected.append(str(a[3]))
         client.on_publish = lambda *a: self.codes.append(str(a[3]))
         client.on_subscribe = lambda *a: self.codes.append(str(a[3][0]))
+        client.connect_timeout = PATIENCE_S
         client.connect("127.0.0.1", network.broker.device_port)
         client.loop_start()
         wait_until(lambda: self._connected, "the rogue to be let in as who it is")

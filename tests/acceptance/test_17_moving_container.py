@@ -57,7 +57,7 @@ def book(api: httpx.Client, world: World, day: int) -> httpx.Response:
 
 
 def public(api: httpx.Client) -> str:
-    answer = httpx.get(f"{api.base_url}?lang=en")
+    answer = httpx.get(f"{api.base_url}?lang=en", timeout=60)
     assert answer.status_code == 200
     card = answer.text[answer.text.index('id="site-kokubus"') :]
     return card[: card.index("</article>")]

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 
 FRONT, HALL = "ettmannsweiler-front", "ettmannsweiler-hall"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PATIENCE_MS = 60_000
 CONTRAST = """() => {
   const parse = (text) => text.match(/[\\d.]+/g).map(Number);
   const part = (value) => {
@@ -52,6 +53,7 @@ CONTRAST = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]

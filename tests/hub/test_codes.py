@@ -137,7 +137,7 @@ def test_the_api_reads_out_and_names_who_and_why(world: Web, api: httpx.Client) 
 def test_nobody_gets_a_code_without_a_reason_or_unasked_for(world: Web, api: httpx.Client) -> None:
     assert api.post(f"/api/v1/doors/{WEB_DOOR}/code", json={"reason": " "}).status_code == 422
     asked = f"{api.base_url}/api/v1/doors/{WEB_DOOR}/code"
-    assert httpx.post(asked, json=REASON).status_code == 401
+    assert httpx.post(asked, json=REASON, timeout=60).status_code == 401
     assert rows(world.engine, models.OneTimeCode) == []
 
 

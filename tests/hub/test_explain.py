@@ -241,7 +241,7 @@ def test_what_cannot_be_asked(
 
 
 def test_only_operators_may_ask(api: httpx.Client) -> None:
-    assert httpx.get(f"{api.base_url}explain").status_code == 401
+    assert httpx.get(f"{api.base_url}explain", timeout=60).status_code == 401
 
 
 def test_a_badge_is_also_known_by_its_printed_label(hub: World, api: httpx.Client) -> None:

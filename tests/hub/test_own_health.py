@@ -51,5 +51,5 @@ def test_the_age_of_the_newest_estimate(world: World, api: httpx.Client) -> None
 
 
 def test_nobody_else_is_told(api: httpx.Client) -> None:
-    assert httpx.get(f"{api.base_url}/metrics").status_code == 401
+    assert httpx.get(f"{api.base_url}/metrics", timeout=60).status_code == 401
     assert api.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401

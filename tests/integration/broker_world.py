@@ -25,7 +25,7 @@ from kokubus_cli.broker import lay_out
 from kokubus_cli.ports import free_port
 
 NOW = dt.datetime.now(dt.UTC)
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def _named(name: str) -> x509.Name:
@@ -94,6 +94,7 @@ class Client:
             protocol=mqtt.MQTTv5,
             reconnect_on_failure=False,
         )
+        paho.connect_timeout = PATIENCE_S
         certificate = str(tls / f"{identity}.crt") if identity else None
         paho.tls_set(str(tls / "ca.crt"), certificate, str(tls / f"{identity}.key"))
         paho.on_connect = lambda *a: self.heard.put(("connected", str(a[3])))

@@ -20,7 +20,7 @@ from kokubus_cli.ports import free_port
 from kokubus_hub.metrics import setup
 from kokubus_hub.settings import Settings
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 _CONFIG = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
@@ -96,7 +96,9 @@ def _shim(asking: str) -> Iterator[str]:
             where = urlencode({"db": database, "rp": policy or "autogen", "precision": "n"})
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {"Content-Encoding": "gzip"}
-            answer = httpx.post(f"{asking}/write?{where}", content=body, headers=headers)
+            answer = httpx.post(
+                f"{asking}/write?{where}", content=body, headers=headers, timeout=PATIENCE_S
+            )
             self.send_response(answer.status_code)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -9,7 +9,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
-from tests.integration.broker_world import World, running
+from tests.integration.broker_world import PATIENCE_S, World, running
 
 from kokubus_cli.ports import free_port
 from kokubus_hub.broker import Broker
@@ -43,6 +43,7 @@ def stubborn(world: World, name: str) -> Iterator[mqtt.Client]:
     device = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
     device.tls_set(str(tls / "ca.crt"), str(tls / f"{name}.crt"), str(tls / f"{name}.key"))
     device.reconnect_delay_set(1, 1)
+    device.connect_timeout = PATIENCE_S
     device.connect("127.0.0.1", world.device_port)
     device.loop_start()
     try:

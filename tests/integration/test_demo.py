@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 KOKUBUS = Path(sys.executable).parent / "kokubus"
 FRONT = "ettmannsweiler-front"
 
@@ -48,6 +48,18 @@ class Demo:
             check=False,
         )
         return done.returncode, done.stdout + done.stderr
+
+    def tap(self, door: str, badge: str) -> tuple[int, str]:
+        """The same at a door, until it is the hub that has decided: it may be too busy at first."""
+        last = (2, "")
+
+        def decided() -> bool:
+            nonlocal last
+            last = self.kokubus("edge", "tap", door, badge)
+            return "The hub decided" in last[1]
+
+        self.until(decided, f"the hub to decide about {badge}")
+        return last
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         """What the hub's database says."""
@@ -97,7 +109,7 @@ def start(home: Path, *options: str) -> Demo:
         (home / name).mkdir()
     with (home / "said").open("wb") as said:
         process = subprocess.Popen(
-            [KOKUBUS, "demo", "start", "--port", "0", "--duration", "300", *options],
+            [KOKUBUS, "demo", "start", "--port", "0", "--duration", "3600", *options],
             env=environment(home),
             cwd=home / "empty",
             stdout=said,
@@ -128,14 +140,14 @@ def test_people_come_by_themselves(demo: Demo) -> None:
 
 
 def test_the_pasted_grant_opens(demo: Demo) -> None:
-    code, said = demo.kokubus("edge", "tap", FRONT, "ahorn")
+    code, said = demo.tap(FRONT, "ahorn")
     assert code == 0
     assert "opened for Mitglied Ahorn" in said
     assert "(booked)" in said
 
 
 def test_the_pasted_denial_says_why_and_whom_to_call(demo: Demo) -> None:
-    code, said = demo.kokubus("edge", "tap", "bad-liebenzell-front", "erle")
+    code, said = demo.tap("bad-liebenzell-front", "erle")
     assert code == 1
     assert "stays locked for Mitglied Erle" in said
     assert "The hub decided: there is no booking for this place (no_booking)." in said
@@ -155,7 +167,7 @@ def test_the_pasted_denial_says_why_and_whom_to_call(demo: Demo) -> None:
     ],
 )
 def test_the_cast_plays_its_parts(demo: Demo, door: str, badge: str, reason: str) -> None:
-    _, said = demo.kokubus("edge", "tap", door, badge)
+    _, said = demo.tap(door, badge)
     assert f"({reason})" in said
 
 

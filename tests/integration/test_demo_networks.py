@@ -14,7 +14,7 @@ from kokubus_cli.demo.folder import DemoError
 from kokubus_cli.demo.proxy import Networks
 from kokubus_edge.simulate.asking import ControlError, ask
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from kokubus_cli.demo.weather import Weather
 from kokubus_cli.demo.welcome import DOOR, ROOM, SITE
 from kokubus_edge.simulate.asking import ControlError
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 STUBBORN = [
     sys.executable,

@@ -108,7 +108,7 @@ def _kokubus(lines: Iterable[str]) -> int:
 
 def _bash(lines: Iterable[str]) -> int:
     command = ["bash", "-euo", "pipefail", "-c", "\n".join(lines)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     return done.returncode
@@ -166,7 +166,7 @@ def test_what_was_restored_is_what_was_saved() -> None:
 def test_the_program_is_installed_under_its_name() -> None:
     """The other tests call it in their own process."""
     command = [str(Path(sys.executable).parent / "kokubus"), "hub", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
     assert done.stdout.startswith("usage: kokubus hub"), done.stderr
 
 

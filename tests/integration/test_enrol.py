@@ -249,7 +249,7 @@ def test_guessing_is_slowed_down(
 
 
 def test_garbage_at_the_api_is_a_problem_not_a_fault(hub: World, stage: Stage) -> None:
-    answer = httpx.post(f"{stage.address}/api/v1/enrolment", json={"sealed": "AAAA"})
+    answer = httpx.post(f"{stage.address}/api/v1/enrolment", json={"sealed": "AAAA"}, timeout=60)
     assert answer.status_code == 403
     assert "not sealed for this hub" in answer.json()["detail"]
 

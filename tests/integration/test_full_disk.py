@@ -62,10 +62,15 @@ def test_a_hub_that_cannot_write_says_so_and_grants_nothing(
         assert answer["reason"] == ("booked" if policy else "hub_cannot_record")
         assert network.listener.said("cannot_record") > 0
         assert village.rows(models.AccessEvent, tap=answer["tap"]) == []
-        assert answer["tap"] in {fact["id"] for fact in agent.spooled("badge_tapped")}
+        tap = answer["tap"]
+        wait_until(
+            lambda: tap in {fact["id"] for fact in agent.spooled("badge_tapped")},
+            "the door to keep the tap",
+        )
     wait_until(lambda: village.rows(models.Enforcement, tap=answer["tap"]), "the door's word")
     wait_until(lambda: village.rows(models.AccessEvent, tap=answer["tap"]), "the tap")
     agent.tap(FRONT, "1E034A5B")
+    wait_until(lambda: len(village.rows(models.Enforcement)) >= 3, "the last tap, too")
     assert len(village.rows(models.AccessEvent)) == 3
     assert agent.pulses() == int(policy)
     assert village.rows(models.DeadLetter) == []

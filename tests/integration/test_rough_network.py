@@ -62,6 +62,9 @@ class Door:
     def recorded(self) -> set[str]:
         return {event.tap for event in self.network.village.rows(models.AccessEvent)}
 
+    def enforced(self) -> set[str]:
+        return {row.tap for row in self.network.village.rows(models.Enforcement)}
+
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Door]:
@@ -101,6 +104,7 @@ def test_bad_weather_delays_nobody_and_loses_nothing(door: Door) -> None:
 
     door.wire.weather = Weather()
     wait_until(lambda: door.recorded() >= set(door.taps), "the hub to hear of everybody")
+    wait_until(lambda: door.enforced() >= set(door.taps), "the hub to hear what the door did")
     _check(door)
 
 
@@ -116,6 +120,7 @@ def _check(door: Door) -> None:
         assert door.deadlines[tap] == DEADLINE_MS
         waited, there_and_back = door.decided[tap] - door.asked[tap], 2 * DELAY_MS
         assert waited < DEADLINE_MS + there_and_back, "somebody waited for the network"
+    wait_until(door.agent.receipted, "all of it to be receipted")
     door.agent.process.stop()
     wait_until(lambda: len(_received(door)) == 1, "no gap in the record")
     ((first, last),) = _received(door)

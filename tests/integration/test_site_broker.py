@@ -24,7 +24,7 @@ CONFIGURED = ROOT / "firmware_configs/mosquitto"
 NODES = sorted((ROOT / "firmware_configs/esphome").glob("*.yaml"))
 NODES = [path for path in NODES if not path.stem.startswith("secrets")]
 ESPHOME = ROOT / ".cache/esphome/bin/esphome"
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def wait_for(true: Callable[[], object], what: str) -> None:
@@ -60,7 +60,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
     finally:
         running.terminate()
-        running.wait(10)
+        running.wait(PATIENCE_S)
 
 
 def _answers(port: int) -> bool:
@@ -74,6 +74,7 @@ class Guest:
     def __init__(self, port: int, name: str | None, password: str = "") -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.admitted: list[bool] = []
+        self.listening: list[bool] = []
         self.client = Client(CallbackAPIVersion.VERSION2)
         if name is not None:
             self.client.username_pw_set(name, password or f"of {name}")
@@ -81,9 +82,17 @@ class Guest:
             not code.is_failure
         )
         self.client.on_message = lambda _c, _d, m: self.heard.append((m.topic, bytes(m.payload)))
+        self.client.on_subscribe = lambda *_: self.listening.append(True)
+        self.client.connect_timeout = PATIENCE_S
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
         wait_for(lambda: self.admitted, "the broker's answer")
+
+    def publish(self, topic: str, payload: str) -> None:
+        """QoS 1, and the broker has dealt with it."""
+        said = self.client.publish(topic, payload, qos=1)
+        said.wait_for_publish(PATIENCE_S)
+        assert said.is_published(), f"the broker does not take {topic}"
 
 
 @contextmanager
@@ -112,11 +121,11 @@ def test_a_node_speaks_for_itself_alone_and_the_agent_only_listens(port: int) ->
     ):
         agent.client.subscribe("+/sensor/+/state", qos=1)
         other.client.subscribe("#", qos=1)
-        time.sleep(0.3)
-        agent.client.publish("room-1/sensor/co2/state", "9999", qos=1).wait_for_publish(5)
-        node.client.publish("beam-1/sensor/beam/state", "1", qos=1).wait_for_publish(5)
-        node.client.publish("kokubus/v1/x/up/badge_tapped", "{}", qos=1).wait_for_publish(5)
-        node.client.publish("room-1/sensor/co2/state", "612", qos=1).wait_for_publish(5)
+        wait_for(lambda: agent.listening and other.listening, "both to listen")
+        agent.publish("room-1/sensor/co2/state", "9999")
+        node.publish("beam-1/sensor/beam/state", "1")
+        node.publish("kokubus/v1/x/up/badge_tapped", "{}")
+        node.publish("room-1/sensor/co2/state", "612")
         wait_for(lambda: agent.heard, "the agent to hear the node")
         assert agent.heard == [("room-1/sensor/co2/state", b"612")]
         assert other.heard == []
@@ -160,7 +169,7 @@ def test_esphome_takes_the_node(node: Path, tmp_path: Path) -> None:
     shutil.copy(node, tmp_path)
     shutil.copy(node.with_name("secrets.example.yaml"), tmp_path / "secrets.yaml")
     command = [ESPHOME, "config", tmp_path / node.name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Configuration is valid" in done.stdout + done.stderr
 

@@ -101,6 +101,12 @@ class Agent:
         """What its computer's clocks say from its next start on: see `rig.clock`."""
         (self.data / "lab-clock.json").write_text(json.dumps(clock), "utf-8")
 
+    def set_hours(self, *, behind: int = 0) -> None:
+        """Before its first start: hours pass for it when asked to; it begins so many behind."""
+        self.data.mkdir(exist_ok=True)
+        kept = {"began_ms": behind * 3_600_000, "passed_ms": 0}
+        (self.data / "lab-hours.json").write_text(json.dumps(kept), "utf-8")
+
     def sync_clock(self) -> None:
         """NTP has reached its computer, while it runs."""
         (self.data / "ntp").touch()

@@ -222,7 +222,7 @@ class Network:
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address).status_code < 500
+        return httpx.get(address, timeout=60).status_code < 500
     except httpx.TransportError:
         return False
 

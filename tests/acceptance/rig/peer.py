@@ -12,7 +12,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tests.acceptance.rig.village import now
-from tests.acceptance.rig.waiting import wait_until
+from tests.acceptance.rig.waiting import PATIENCE_S, wait_until
 
 from kokubus import wire
 from kokubus.downlinks import Downlink
@@ -53,6 +53,7 @@ class Peer:
         client.on_publish = lambda *said: self._taken.add(said[2])
         client.on_message = self._heard
         client.reconnect_delay_set(1, 1)
+        client.connect_timeout = PATIENCE_S
         client.connect("127.0.0.1", port)
         client.loop_start()
         self.wait_here()
