@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
-
 from kokubus.messages import DeviceStatus, PolicyWanted
 from kokubus_hub import changes, cloned, models
 from kokubus_hub.batch import Batch
 from kokubus_hub.models import table
 from kokubus_hub.places import DevicePlace
 
-_DEVICE, _DOOR = table(models.Device), table(models.Door)
+_DEVICE = table(models.Device)
 
 
 def record_status(batch: Batch, device: DevicePlace, status: DeviceStatus) -> None:
-    """Birth or last will. While a device is away, nobody knows how its doors stand."""
+    """Birth or last will.
+
+    While a device is away nobody knows how its doors stand (`doors.service`); once it is back
+    they stand as it said last, since it tells whatever changed meanwhile.
+    """
     if status.online and status.boot:
         cloned.born(batch, device, status.boot)
     batch.set(
@@ -25,10 +27,6 @@ def record_status(batch: Batch, device: DevicePlace, status: DeviceStatus) -> No
         boot=status.boot,
         version=status.version,
     )
-    if not status.online:
-        batch.connection.execute(
-            update(_DOOR).where(_DOOR.c.device_id == device.id).values(contact=None)
-        )
 
 
 def record_wish(batch: Batch, device: DevicePlace, wish: PolicyWanted) -> None:

@@ -95,3 +95,13 @@ def test_a_door_whose_agent_is_away_is_neither_open_nor_closed(network: Network)
     wait_until(lambda: state(network) == "unknown", "the broker to say that it is gone")
     network.agents[FIRST].start()
     wait_until(lambda: state(network) == "closed", "the door to say it again")
+
+
+def test_a_door_whose_network_comes_back_stands_as_it_stood(network: Network) -> None:
+    """Its agent has run all the while: nothing about the leaf is news to it."""
+    wait_until(lambda: state(network) == "closed", "the door to say how it stands")
+    network.agents[FIRST].wire.cut()
+    wait_until(lambda: state(network) == "unknown", "the broker to say that it is gone")
+    network.agents[FIRST].wire.restore()
+    wait_until(lambda: state(network) == "closed", "the door to be known again")
+    assert leafs(network) == 1
