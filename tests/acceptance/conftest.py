@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ import pytest
 from tests.acceptance.rig.dated import DATABASES, House, house
 from tests.acceptance.rig.network import MakeNetwork, Network, networks, prepare
 from tests.acceptance.rig.village import FIRST
-from tests.integration.pg_server import running
+from tests.integration.pg_server import emptied, running, url_of
 
 AsHub: TypeAlias = Callable[[Network], Network]
 
@@ -43,6 +44,23 @@ def make_network(tmp_path: Path, prepared: Path) -> Iterator[MakeNetwork]:
     """Make a network of this test's own."""
     with networks(tmp_path, prepared) as make:
         yield make
+
+
+@pytest.fixture
+def on_postgresql(tmp_path: Path, postgresql: Path) -> Iterator[MakeNetwork]:
+    """Make a network of this test's own, on PostgreSQL; one a test."""
+    with emptied(postgresql):
+        prepare(tmp_path / "prepared", url=url_of(postgresql))
+        with networks(tmp_path, tmp_path / "prepared") as make:
+            yield partial(make, url=url_of(postgresql))
+
+
+@pytest.fixture(params=DATABASES)
+def on_either(request: pytest.FixtureRequest) -> MakeNetwork:
+    """Make a network of this test's own, on either database."""
+    name = "make_network" if request.param == "sqlite" else "on_postgresql"
+    made: MakeNetwork = request.getfixturevalue(name)
+    return made
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ UID, KEY = "04A3C6CAE26180", "04C3C6CAE26180"
 
 
 @pytest.fixture
-def network(make_network: MakeNetwork) -> Network:
-    network = make_network(pulse_ms=300)
+def network(on_either: MakeNetwork) -> Network:
+    network = on_either(pulse_ms=300)
     network.start(FIRST)
     return network
 

@@ -29,8 +29,8 @@ BEFORE, AFTER = "04A3C6CAE26180", "04B3C6CAE26180"
 
 
 @pytest.fixture
-def network(make_network: MakeNetwork) -> Network:
-    network = make_network(pulse_ms=300)
+def network(on_either: MakeNetwork) -> Network:
+    network = on_either(pulse_ms=300)
     network.start()
     network.work.start()
     return network

@@ -14,9 +14,9 @@ SINCE = [f"04B3C6CAE26{number}80" for number in range(3)]
 
 
 def test_doors_take_its_next_policy_and_no_fact_is_doubled(
-    make_network: MakeNetwork,
+    on_either: MakeNetwork,
 ) -> None:
-    network = make_network(pulse_ms=300)
+    network = on_either(pulse_ms=300)
     network.start(FIRST)
     agent, village = network.agents[FIRST], network.village
     village.member(OLD)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from tests.acceptance.rig.network import Network, networks, prepare
+from tests.acceptance.rig.network import MakeNetwork, Network
 from tests.acceptance.rig.village import DEVICES, FIRST, FRONT, SECOND, SIDE
 from tests.acceptance.rig.waiting import wait_until
-from tests.integration.pg_server import another, running
 
-from kokubus_hub import database, models
+from kokubus_hub import models
 
 READERS = ((FIRST, FRONT, "in"), (FIRST, FRONT, "out"), (SECOND, SIDE, "in"))
 TAPS = 50
@@ -24,21 +20,15 @@ MEMBERS = [f"04{number:012X}" for number in range(1, TAPS + 1)]
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    """A hub on PostgreSQL with two listeners, and two agents whose doors know all members."""
-    with running() as server:
-        url = f"postgresql://kokubus@/postgres?host={server}"
-        with another(server) as engine, database.writing(engine) as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
-        prepare(tmp_path / "prepared", url=url)
-        with networks(tmp_path, tmp_path / "prepared") as make:
-            made = make(deadline_ms=DEADLINE_MS, url=url)
-            made.start()
-            made.listen(made.second)
-            for uid in MEMBERS:
-                made.village.member(uid)
-            made.give_policies(*DEVICES)
-            yield made
+def network(on_postgresql: MakeNetwork) -> Network:
+    """A hub with two listeners, and two agents whose doors know all members."""
+    made = on_postgresql(deadline_ms=DEADLINE_MS)
+    made.start()
+    made.listen(made.second)
+    for uid in MEMBERS:
+        made.village.member(uid)
+    made.give_policies(*DEVICES)
+    return made
 
 
 @pytest.mark.parametrize("dies", ["listener", "second"])

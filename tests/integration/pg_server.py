@@ -56,10 +56,30 @@ def emptied(server: Path) -> Iterator[Engine]:
         yield made
 
 
+def url_of(server: Path) -> str:
+    """The database's address in settings."""
+    return f"postgresql://kokubus@/postgres?host={server}"
+
+
+def dump(url: str, to: Path) -> None:
+    """A backup, as docs/operate/care.md says it."""
+    _run("pg_dump", f"--dbname={url}", "--format=custom", f"--file={to}")
+
+
+def restore(url: str, dumped: Path) -> None:
+    """The database as it was when it was dumped."""
+    _run("pg_restore", f"--dbname={url}", "--clean", "--if-exists", str(dumped))
+
+
+def _run(name: str, *words: str) -> None:
+    assert SERVER is not None, "PostgreSQL is missing: apt-get install postgresql"
+    subprocess.run([SERVER / name, *words], check=True)
+
+
 @contextmanager
 def another(server: Path) -> Iterator[Engine]:
     """An engine on the database as it is."""
-    made = database.engine(f"postgresql://kokubus@/postgres?host={server}")
+    made = database.engine(url_of(server))
     try:
         yield made
     finally:

@@ -23,6 +23,7 @@ from tests.acceptance.rig.processes import Process
 from tests.acceptance.rig.proxy import Proxy
 from tests.acceptance.rig.village import DEVICES, Village, now, site_toml
 from tests.acceptance.rig.waiting import wait_until
+from tests.integration import pg_server
 
 from kokubus.site import read_site
 from kokubus_cli.ports import free_port
@@ -58,7 +59,8 @@ class Network:
 
     ``hub_wire`` is the listener's network. ``deadline_ms`` is the doors': long where the hub's
     answer is what a test is about, since this machine may be slow.
-    On PostgreSQL (``url``) a ``second`` listener shares the load.
+    On PostgreSQL (``url``) a ``second`` listener shares the load, and a ``deputy`` stands by
+    for the worker.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Network:
         self.hub_wire = Proxy(self.broker.hub_port)
         self._stack.callback(self.hub_wire.close)
         self.listener, self.second = self._role("listen"), self._role("listen", "second")
-        self.work = self._role("work")
+        self.work, self.deputy = self._role("work"), self._role("work", "deputy")
         self.agents = self._agents(site)
 
     def close(self) -> None:
@@ -166,6 +168,9 @@ class Network:
     def backup(self) -> Path:
         """A copy of the hub's database as it is now."""
         copy = self.folder / "backup.db"
+        if self._url:
+            pg_server.dump(self._url, copy)
+            return copy
         with (
             closing(sqlite3.connect(self.hub_folder / "kokubus.db")) as source,
             closing(sqlite3.connect(copy)) as target,
@@ -178,17 +183,24 @@ class Network:
         self.listener.stop()
         self.work.stop()
         self.engine.dispose()
-        for suffix in ("-wal", "-shm"):
-            (self.hub_folder / f"kokubus.db{suffix}").unlink(missing_ok=True)
-        shutil.copyfile(backup, self.hub_folder / "kokubus.db")
+        if self._url:
+            pg_server.restore(self._url, backup)
+        else:
+            self._put_back(backup)
         if say_so:
             self.say_restored()
         self.listen()
 
+    def _put_back(self, backup: Path) -> None:
+        for suffix in ("-wal", "-shm"):
+            (self.hub_folder / f"kokubus.db{suffix}").unlink(missing_ok=True)
+        shutil.copyfile(backup, self.hub_folder / "kokubus.db")
+
     def say_restored(self) -> None:
         """`kokubus hub restored`."""
         command = [str(Path(sys.executable).parent / "kokubus"), "hub", "--data-dir"]
-        subprocess.run([*command, str(self.hub_folder), "restored"], check=True)
+        environ = os.environ | {"KOKUBUS_HUB_DATABASE_URL": self._url}
+        subprocess.run([*command, str(self.hub_folder), "restored"], check=True, env=environ)
 
     def report(self) -> None:
         """Say what the processes said: pytest shows it where a test has failed."""
