@@ -299,7 +299,9 @@ def test_a_card_becomes_a_doors(tmp_path: Path, wheels: str) -> None:
 
 def _check_boot(boot: Path) -> None:
     assert (boot / "cmdline.txt").read_text() == f"{COMMAND_LINE}\n"
-    assert (boot / "config.txt").read_text().endswith("\n[all]\ninclude kokubus.txt\n")
+    included = "\n[all]\ninclude kokubus.txt\ninclude kokubus-pins.txt\n"
+    assert (boot / "config.txt").read_text().endswith(included)
+    assert "\ninclude " not in (boot / "kokubus.txt").read_text()
     assert read_boot_file(boot / "kokubus-enrol.toml").code == "7K3M-Q0XD"
     assert pins(boot / "kokubus-pins.txt")
     data: dict[str, Any] = yaml.safe_load((boot / "user-data").read_text())
