@@ -38,13 +38,7 @@ from kokubus.happenings import (
     Send,
     Ticked,
 )
-from kokubus.messages import (
-    Clock,
-    DeviceAlarmed,
-    Fact,
-    PolicyApplied,
-    SensorsRead,
-)
+from kokubus.messages import Clock, DeviceAlarmed, Fact, PolicyApplied, SensorsRead
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.commanding import Commands
 from kokubus_edge.hands import Hands
@@ -150,6 +144,7 @@ class Agent:
             case PolicyMissing():
                 self._want_policy()
             case Trouble(alarm, active, detail):
+                self._hands.minding.raised(alarm)
                 self._say(DeviceAlarmed, alarm=alarm, active=active, detail=detail)
             case ReaderTrouble():
                 self._reader_changed(happening)
@@ -271,6 +266,7 @@ class Agent:
         self._happened(Ticked())
         self._hands.wires.refresh()
         self._hands.spool.watch()
+        self._locks.look(self._doors, self._ticked)
         for said in self._hands.minding.look(linked=self._hands.link.up):
             if isinstance(said, Trouble):
                 self._take(said)

@@ -23,6 +23,7 @@ from kokubus_edge.atomic import write_atomically
 from kokubus_edge.clock import Timepiece
 from kokubus_edge.trouble import Trouble
 
+CODES = "codes.json"
 FREE_TRIES = 4
 """Wrong codes in a row that cost nothing: people mishear digits on the phone."""
 LOCKOUT_MS, LOCKOUT_LONGEST_MS = 15 * 60_000, 24 * 3_600_000
@@ -74,7 +75,7 @@ class Codes:
     ) -> Codes:
         """Those of these doors, with what ``folder`` remembers."""
         secrets = {door: door_secret(lookup_key, door) for door in doors}
-        return cls(folder / "codes.json", secrets, clock=clock, tell=tell, disk=disk)
+        return cls(folder / CODES, secrets, clock=clock, tell=tell, disk=disk)
 
     def load(self) -> None:
         """Read what is on disk; waits for it. Damaged, it lets no code in: any may be used up."""

@@ -33,6 +33,7 @@ from kokubus.site import Site, read_site
 from kokubus_edge.asking_hub import HubWeb
 from kokubus_edge.atomic import sync_folder, write_atomically
 from kokubus_edge.certificate import read_certificate
+from kokubus_edge.codes import CODES
 from kokubus_edge.identity import ca_of
 from kokubus_edge.settings import read_settings
 
@@ -83,6 +84,8 @@ def enrol(config: Path, web: HubWeb, code: str) -> Enrolled:
         write_atomically(config, _agent(answer).encode(), mode=0o644)
         _hand_over(folder, fresh)
         _swap(fresh, identity)
+        # its counters are of the identity before; damaged, they would let none in for ever
+        (read_settings(config).data / CODES).unlink(missing_ok=True)
     settings = read_settings(config)
     return Enrolled(settings.device, settings.site)
 

@@ -24,6 +24,17 @@ WORD_MS = 60_000
 HOUR_MS = 3_600_000
 SILENCE = (("hub_silent", 1), ("hub_silent_long", 2), ("policy_stale", 3))
 """Alarms by thirds of a policy's life: at 24, 48 and 72 hours of the usual one."""
+BYGONES = (
+    "codes_damaged",
+    "disk_full",
+    "disk_stalled",
+    "policy_damaged",
+    "policy_not_stored",
+    "spool_full",
+)
+"""Alarms that whoever raises them remembers in memory alone: the disk may be what is wrong."""
+BYGONE_MS = 60_000
+"""By then each of them would have been raised again."""
 log = structlog.get_logger(__name__)
 
 
@@ -44,12 +55,19 @@ class Minding:
         self._standing = _read(path)
         self._word_by: int | None = None
         self._wanted: int | None = None
+        self._bygone_at: int | None = clock.mono() + BYGONE_MS
+        self._raised: set[str] = set()
+
+    def raised(self, alarm: str) -> None:
+        """The device has said that this is wrong, since the agent's start."""
+        self._raised.add(alarm)
 
     def look(self, *, linked: bool) -> Iterator[TimeWanted | PolicyWanted | Trouble]:
         """What is to be asked and what is to be reported now."""
         trust, mono = self._clock.trust(), self._clock.mono()
         yield from self._changed("clock_untrusted", active=trust is Clock.UNTRUSTED)
         yield from self._silence()
+        yield from self._bygones(mono)
         if linked and self._asking.due(trust, mono):
             yield self._asking.ask(mono)
         if linked and self._word_by is not None and mono >= self._word_by:
@@ -93,6 +111,15 @@ class Minding:
         for alarm, thirds in SILENCE:
             active = life is not None and 3 * age >= thirds * life
             yield from self._changed(alarm, active=active, detail=_said(age, life))
+
+    def _bygones(self, mono: int) -> Iterator[Trouble]:
+        """Once a start: what may still stand from before it and was not raised again is over."""
+        if self._bygone_at is None or mono < self._bygone_at:
+            return
+        self._bygone_at = None
+        for alarm in BYGONES:
+            if alarm not in self._raised:
+                yield Trouble(alarm, active=False)
 
     def _changed(self, alarm: str, *, active: bool, detail: str = "") -> Iterator[Trouble]:
         if active == (alarm in self._standing):

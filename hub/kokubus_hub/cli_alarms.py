@@ -30,7 +30,14 @@ _STANDING = (
     .where(_ALARM.c.cleared_at.is_(None))
     .order_by(_ALARM.c.at, _ALARM.c.id)
 )
-_LASTING = ("keyholder_used", "facts_dropped", "revoked_granted", "impossible_travel")
+_LASTING = (
+    "keyholder_used",
+    "facts_dropped",
+    "revoked_granted",
+    "impossible_travel",
+    "device_cloned",
+    "spool_corrupt",
+)
 """Kinds that report what happened once: nothing that happens later clears them."""
 
 

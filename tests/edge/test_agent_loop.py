@@ -156,6 +156,17 @@ def test_a_bolt_that_does_not_obey_raises_an_alarm_and_clears_it(
     ]
 
 
+def test_a_lock_that_failed_before_the_start_and_not_since_is_told_to_work(rig: Rig) -> None:
+    """The relay was replaced, with the power off: nobody else would end its alarm."""
+    rig.wires.broken[Unlock] = OSError("no such pin")
+    rig.tap()
+    rig.answer()
+    facts = rig(Ticked(), after=10 * 60_000)
+    over = [one for one in facts if isinstance(one, m.DeviceAlarmed) and one.door]
+    assert [(one.alarm, one.active, one.door) for one in over] == [("lock_failed", False, BACK)]
+    assert not [one for one in rig(Ticked(), after=60_000) if isinstance(one, m.DeviceAlarmed)]
+
+
 def test_a_lamp_that_fails_is_no_failed_lock(rig: Rig) -> None:
     rig.wires.broken = {Light: OSError("EIO"), Beep: OSError("EIO")}
     rig.tap()

@@ -12,7 +12,7 @@ from tests.edge.policy_bench import AtOnce
 
 from kokubus.messages import Clock
 from kokubus.rights import Content, Policy
-from kokubus_edge.minding import HOUR_MS, Minding
+from kokubus_edge.minding import BYGONE_MS, BYGONES, HOUR_MS, Minding
 from kokubus_edge.trouble import Trouble
 
 
@@ -74,6 +74,19 @@ def test_an_alarm_ends_also_after_a_restart(door: Door) -> None:
     assert door.alarms(0) == [("hub_silent", False), ("hub_silent_long", False)]
     door.restart()
     assert door.alarms(0) == []
+
+
+def test_what_was_raised_before_a_restart_and_not_since_is_over(door: Door) -> None:
+    """Those who raise it remember it in memory alone; the hub would keep it for ever."""
+    assert door.alarms() == []
+    door.minding.raised("disk_full")
+    door.clock.pass_ms(BYGONE_MS - 1)
+    assert door.alarms() == []
+    door.clock.pass_ms(1)
+    over = [alarm for alarm in BYGONES if alarm != "disk_full"]
+    assert door.alarms() == [(alarm, False) for alarm in over]
+    door.clock.pass_ms(10 * BYGONE_MS)
+    assert door.alarms() == []
 
 
 def test_a_clock_that_is_not_believed_is_an_alarm(door: Door) -> None:

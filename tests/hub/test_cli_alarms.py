@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, update
 from tests.hub.small_hub import NOW, small_hub
 
-from kokubus_hub import cli, database, models
+from kokubus_hub import cli, cli_alarms, database, models
 from kokubus_hub.models import table
 
+PAGE = Path(__file__).parents[2] / "docs/operate/alarms.md"
 ALARM = table(models.Alarm)
 
 
@@ -65,3 +67,8 @@ def test_what_was_seen_is_cleared_if_nothing_else_clears_it(
         assert asked(tmp_path, capsys, "--seen") == (0, "1 cleared\n")
         code, said = asked(tmp_path, capsys)
         assert (code, [line.split("\t")[1] for line in said.splitlines()]) == (1, ["door_forced"])
+
+
+def test_those_that_the_page_marks_can_be_cleared_by_hand_and_no_others() -> None:
+    marked = re.findall(r"^\| `(\w+)` \* \|", PAGE.read_text(), re.MULTILINE)
+    assert set(marked) == set(cli_alarms._LASTING)

@@ -18,6 +18,7 @@ from kokubus import joining, logs
 from kokubus.site import read_site
 from kokubus_cli.ports import free_port
 from kokubus_edge import asking_hub, boot_file, cli, enrolling
+from kokubus_edge.codes import CODES
 from kokubus_edge.identity import read_identity
 from kokubus_edge.settings import read_settings
 from kokubus_hub import cutting, models
@@ -214,6 +215,19 @@ def test_enrolling_a_card_again_replaces_its_own_identity(
     assert enrol(card, stage, code(hub)) == 0
     assert certificate(card).public_key() != first.public_key()
     assert read_identity(read_settings(card / "agent.toml")).device == DEVICE
+
+
+def test_a_new_identity_begins_its_one_time_codes_anew(
+    hub: World, stage: Stage, card: Path, cut: list[str]
+) -> None:
+    """What a damaged book counted were the codes of a secret that is no more."""
+    enrol(card, stage, code(hub))
+    book = card / "data" / CODES
+    book.parent.mkdir()
+    book.write_text("{")
+    assert enrol(card, stage, code(hub)) == 0
+    assert not book.exists()
+    assert cut == [DEVICE]
 
 
 def test_a_hub_that_did_not_make_the_code_is_not_shown_it(
