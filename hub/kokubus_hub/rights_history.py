@@ -50,7 +50,7 @@ _LEFT_OUT: Mapping[type[Base], frozenset[str]] = {
         {"name", "contact", "contact_at", "held_since", "forced_at", "code_counter"}
     ),
     models.DoorMode: frozenset({"reason", "operator_id", "change_id", "created_at"}),
-    models.Member: frozenset({"name", "email", "language"}),
+    models.Member: frozenset({"name", "email", "language", "postcode_band"}),
     models.Badge: frozenset({"sealed_uid", "label", "tech"}),
     models.Entitlement: frozenset({"subscription_id"}),
     models.Booking: frozenset(

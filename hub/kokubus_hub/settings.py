@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -25,8 +26,7 @@ COMMUTE_SOURCE = (
     " share of cars: Destatis 2022 (Mikrozensus 2020); g CO2e a person-km in a car:"
     " Umweltbundesamt, TREMOD"
 )
-
-
+_BAND = re.compile(r"([0-9]{2,3})=([0-9]{1,4})-([0-9]{1,4})")
 ESTIMATE_DAYS_LEAST = 120
 """A building's stay of 13 weeks is reported once it is over, and `usual` needs a month."""
 
@@ -37,8 +37,9 @@ class Settings:
 
     ``commute_*`` are what a report's kilometres and CO2 are made of: how much shorter a way to
     work is (one way, at least and at most), how many of 100 ways are driven by car, and grams of
-    CO2 equivalents a person and kilometre by car in ``commute_year``. ``break_even_person_hours``
-    a week is what a stop of the container must be used for to pay.
+    CO2 equivalents a person and kilometre by car in ``commute_year``. ``commute_bands`` are the
+    kilometres for members who gave the first digits of a postcode: ``701=25-40 752=8-15``.
+    ``break_even_person_hours`` a week is what a stop of the container must be used for to pay.
 
     ``public_url`` (``https://...``) begins the links that guests are sent.
     ``broker_names`` are the host names and addresses doors and hub reach the broker under;
@@ -70,6 +71,7 @@ class Settings:
     commute_g_per_km: int = 166
     commute_year: int = 2022
     commute_source: str = COMMUTE_SOURCE
+    commute_bands: str = ""
     break_even_person_hours: int = 60
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
@@ -93,6 +95,11 @@ class Settings:
             return self.public_url.rstrip("/")
         here = self.listen_host in ("", "0.0.0.0", "::")  # noqa: S104 - a comparison, nothing is bound
         return f"http://{'127.0.0.1' if here else self.listen_host}:{self.listen_port}"
+
+    @property
+    def commute_km_by_band(self) -> dict[str, tuple[int, int]]:
+        """Kilometres of one way, at least and at most, by the first digits of a postcode."""
+        return _bands(self.commute_bands)
 
     @property
     def keys_dir(self) -> Path:
@@ -201,6 +208,28 @@ def _check_days(settings: Settings) -> None:
         )
 
 
+def _check_commute(settings: Settings) -> None:
+    if not 0 <= settings.commute_km_low <= settings.commute_km_high:
+        names = f"{_name('commute_km_low')} and {_name('commute_km_high')}"
+        raise SettingsError(f"{names}: kilometres, the lower first")
+    if not 0 <= settings.commute_car_percent <= 100:
+        raise SettingsError(f"{_name('commute_car_percent')}: of 100 ways, so 0 to 100")
+    _ = settings.commute_km_by_band
+
+
+def _bands(text: str) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for part in text.replace(",", " ").split():
+        said = _BAND.fullmatch(part)
+        if said is None or int(said[2]) > int(said[3]) or said[1] in found:
+            raise SettingsError(
+                f"{_name('commute_bands')}: {part!r} is none; write 701=25-40, the first digits of"
+                " a postcode and the kilometres of one way, the lower first, each band once"
+            )
+        found[said[1]] = (int(said[2]), int(said[3]))
+    return found
+
+
 def _check(settings: Settings) -> None:
     for name in ("mqtt_port", "listen_port", "door_port"):
         if not 0 < getattr(settings, name) < 65536:
@@ -211,6 +240,7 @@ def _check(settings: Settings) -> None:
         if getattr(settings, name) < 1:
             raise SettingsError(f"{_name(name)}: at least 1 hour, or no door could decide alone")
     _check_days(settings)
+    _check_commute(settings)
     if settings.car_speed_kmh < 1:
         raise SettingsError(f"{_name('car_speed_kmh')}: at least 1, as the crow flies")
     if (settings.mqtt_cert is None) != (settings.mqtt_key is None):

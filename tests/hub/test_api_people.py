@@ -37,6 +37,16 @@ def test_a_member_gets_an_opaque_id(api: httpx.Client) -> None:
     assert api.get(f"/api/v1/members/{made['id']}").json() == made
 
 
+def test_who_wants_to_gives_the_first_digits_of_a_postcode(api: httpx.Client) -> None:
+    assert add(api)["postcode_band"] is None
+    made = add(api, postcode_band="752")
+    path = f"/api/v1/members/{made['id']}"
+    for exact in ("75365", "7", "75a", "DE-75"):
+        assert api.patch(path, json={"postcode_band": exact}).status_code == 422
+    assert api.get(path).json()["postcode_band"] == "752"
+    assert api.patch(path, json={"postcode_band": None}).json()["postcode_band"] is None
+
+
 def test_an_address_belongs_to_one_member(world: World, api: httpx.Client) -> None:
     add(api, email="ada@example.org")
     before = changes(world)

@@ -17,7 +17,7 @@ from tests.hub.policy_world import World, world
 from tests.loopback import asking
 
 from kokubus_hub import database, models
-from kokubus_hub.reports import pilot, release, statistics
+from kokubus_hub.reports import release
 from kokubus_hub.reports.catalogue import FIGURES
 from kokubus_hub.reports.periods import season_end, stays
 from kokubus_hub.settings import Settings
@@ -87,6 +87,7 @@ def test_the_figures_of_a_busy_stop(client: httpx.Client) -> None:
         "no_shows": 75,
         "walk_ins": None,
         "purposes": None,
+        "visits_by_band": None,
         "dwell_minutes": 420,
         "turned_away_hours": 15,
         "wary_air_hours": 105,
@@ -235,75 +236,3 @@ def test_stays_and_seasons_never_straddle_a_week(hub: World) -> None:
     assert [one.end for one in found[:-1]] == [one.start for one in found[1:]]
     weeks = [week for one in found for week in one.weeks(LATER)]
     assert all(end == start for (_, end), (start, _) in itertools.pairwise(weeks))
-
-
-def test_students_t_is_what_tables_say() -> None:
-    """Against published quantiles (any textbook's table of t at 0.95)."""
-    for freedom, expected in ((1, 6.314), (2, 2.920), (4, 2.132), (10, 1.812), (30, 1.697)):
-        assert statistics.t_quantile(0.95, freedom) == pytest.approx(expected, abs=2e-3)
-    assert statistics.t_below(0, 3) == 0.5
-    assert statistics.t_below(-2.132, 4) == pytest.approx(0.05, abs=1e-4)
-
-
-def test_a_trend_knows_how_unsure_it_is() -> None:
-    rising = statistics.trend([(0, 10), (1, 21), (2, 29), (3, 42)])
-    assert rising is not None
-    assert rising.low is not None
-    assert 0 < rising.low < rising.value
-    assert rising.value == pytest.approx(10.4)
-    assert statistics.trend([(0, 1), (1, 2)]) is None
-    assert statistics.above([(5, 1), (5, 1), (5, 1)], 4) == 1.0
-    assert statistics.above([(5, 1)], 4) is None
-
-
-def weeks_of(*hours: tuple[int, float, int]) -> list[pilot.Told]:
-    """(week it begins in, weeks long, person-hours) as released."""
-    return [
-        pilot.Told(
-            begins * pilot.WEEK_MS,
-            weeks,
-            {"person_hours": told, "person_hours_range": [told, told], "turned_away_hours": 0},
-        )
-        for begins, weeks, told in hours
-    ]
-
-
-def test_quiet_weeks_told_together_weigh_as_many_as_they_are() -> None:
-    """Two busy weeks, and three quiet ones that only the stay as a whole may tell."""
-    stopped = pilot.assess(weeks_of((0, 1.0, 60), (3, 1.0, 60), (0, 3.0, 15)), 40)
-    assert stopped.person_hours is not None
-    assert stopped.person_hours.value == pytest.approx(135 / 5)
-    assert stopped.probability is not None
-    assert stopped.probability < 0.5
-    assert stopped.weeks == 5
-
-
-def test_a_weighed_mean_is_that_of_the_weeks_it_stands_for() -> None:
-    plain = statistics.mean_of([(value, 1.0) for value in (10, 20, 40)])
-    assert plain is not None
-    assert plain.low is not None
-    half = 2.920 * 15.2753 / 3**0.5  # Student's t at 0.95 with 2 degrees, the standard deviation
-    assert (plain.value, plain.value - plain.low) == pytest.approx((70 / 3, half), rel=1e-3)
-    assert statistics.mean_of([(value, 2.0) for value in (10, 20, 40)]) == plain
-
-
-def test_weeks_that_were_not_told_are_a_gap_in_the_trend() -> None:
-    change = pilot.assess(weeks_of((0, 1.0, 10), (1, 1.0, 20), (5, 1.0, 60)), 40).change
-    assert change is not None
-    assert change.value == pytest.approx(10)
-
-
-def test_equal_weeks_are_no_surer_than_their_rounding() -> None:
-    stopped = pilot.assess(weeks_of((0, 1.0, 40), (1, 1.0, 40), (2, 1.0, 40)), 40)
-    assert stopped.probability == pytest.approx(0.5), "each may be 37.5 to 42.5"
-    assert stopped.person_hours is not None
-    assert stopped.person_hours.low is not None
-    assert stopped.person_hours.low < 40 < (stopped.person_hours.high or 0)
-
-
-def test_a_single_block_takes_the_estimates_interval() -> None:
-    figures = {"person_hours": 300, "person_hours_range": [285, 315], "turned_away_hours": 0}
-    stopped = pilot.assess([pilot.Told(0, 5.0, figures)], 60)
-    assert stopped.person_hours == statistics.Mean(60.0, 57.0, 63.0, 1)
-    assert stopped.probability == pytest.approx(0.5)
-    assert stopped.change is None

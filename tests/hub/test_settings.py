@@ -73,6 +73,11 @@ def test_a_missing_or_empty_password_is_said(tmp_path: Path, content: str | None
         ({"MQTT_CERT": "a", "MQTT_CA": "b"}, "set both or neither"),
         ({"MQTT_CERT": "a", "MQTT_KEY": "b"}, "MQTT_CA: needed"),
         ({"DATABASE_URL": "kokubus.db"}, "DATABASE_URL: no database URL"),
+        ({"COMMUTE_KM_LOW": "20"}, "COMMUTE_KM_HIGH: kilometres, the lower first"),
+        ({"COMMUTE_CAR_PERCENT": "101"}, "COMMUTE_CAR_PERCENT: of 100 ways"),
+        ({"COMMUTE_BANDS": "701=25"}, "COMMUTE_BANDS: '701=25' is none; write 701=25-40"),
+        ({"COMMUTE_BANDS": "701=25-40, 752=15-8"}, "COMMUTE_BANDS: '752=15-8'"),
+        ({"COMMUTE_BANDS": "701=2-4 701=2-5"}, "COMMUTE_BANDS: '701=2-5'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(

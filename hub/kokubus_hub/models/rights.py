@@ -13,6 +13,8 @@ class Member(Base):
 
     ``status`` is ``active`` or ``suspended``; ``start`` and ``end`` bound the membership.
     ``kind`` is ``member``, or ``guest`` for somebody known by a booking alone.
+    ``postcode_band`` are the first digits of the postcode they would else have driven to, if
+    they said so: reports put a distance to it, for five people of a band at least.
     """
 
     __tablename__ = "member"
@@ -26,6 +28,7 @@ class Member(Base):
     status: Mapped[str] = mapped_column(String(16), default="active")
     start: Mapped[At | None]
     end: Mapped[At | None]
+    postcode_band: Mapped[str | None] = mapped_column(String(3))
 
 
 class Badge(Base):

@@ -57,6 +57,13 @@ def names(connection: Connection, members: Iterable[int]) -> dict[int, str]:
     return {row.id: row.name for row in connection.execute(wanted)}
 
 
+def postcode_bands(connection: Connection, members: Iterable[int]) -> dict[int, str]:
+    """The first digits of a postcode, of those who gave them, by row id."""
+    band = _MEMBER.c.postcode_band
+    wanted = select(_MEMBER.c.id, band).where(_MEMBER.c.id.in_(list(members)), band.is_not(None))
+    return {row.id: row.postcode_band for row in connection.execute(wanted)}
+
+
 def add_member(connection: Connection, values: Mapping[str, Any], now: Instant) -> Row[Any]:
     """A new member; ProblemError 409 if the e-mail address is taken."""
     made = insert(_MEMBER).values(slug=new_slug(), status="active", **values)

@@ -20,6 +20,14 @@ Email = Annotated[
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Language = Literal["de", "en"]
 MemberStatus = Literal["active", "suspended"]
+PostcodeBand = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{2,3}$"),
+    Field(
+        description="The first two or three digits of the postcode the member would else have"
+        " driven to work to, if they want to say so; only the commuting figure uses it"
+    ),
+]
 BadgeStatus = Literal["active", "blocked", "lost", "replaced"]
 
 
@@ -33,6 +41,7 @@ class MemberOut(BaseModel):
     status: MemberStatus
     start: Time | None
     end: Time | None
+    postcode_band: str | None
 
     @classmethod
     def of(cls, row: Row[Any]) -> MemberOut:
@@ -45,6 +54,7 @@ class MemberOut(BaseModel):
             status=row.status,
             start=row.start,
             end=row.end,
+            postcode_band=row.postcode_band,
         )
 
 
@@ -63,6 +73,7 @@ class MemberIn(BaseModel):
     language: Language = "de"
     start: TimeIn | None = None
     end: TimeIn | None = None
+    postcode_band: PostcodeBand | None = None
 
 
 class MemberChange(BaseModel):
@@ -74,6 +85,7 @@ class MemberChange(BaseModel):
     status: MemberStatus = "active"
     start: TimeIn | None = None
     end: TimeIn | None = None
+    postcode_band: PostcodeBand | None = None
 
 
 class BadgeOut(BaseModel):

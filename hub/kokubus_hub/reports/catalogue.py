@@ -125,6 +125,16 @@ FIGURES = (
         How.PARTS,
     ),
     Figure(
+        "visits_by_band",
+        _("Visits by postcode band"),
+        _(
+            "Visits by the first digits of the postcode that members would else have driven to;"
+            " who wants to gives them. ?: the others."
+        ),
+        "",
+        How.PARTS,
+    ),
+    Figure(
         "dwell_minutes",
         _("Length of stay"),
         _(
@@ -154,6 +164,7 @@ FIGURES = (
     ),
 )
 BY_KEY = {figure.key: figure for figure in FIGURES}
+UNKNOWN_BAND = "?"
 HEAT = _(
     "Mean share of the places by weekday and hour over the whole stay, in quarters. Grey: fewer"
     " than three weeks were counted, or fewer than five people were there in that hour."
@@ -170,6 +181,8 @@ COMMUTING = _(
     " {grams} g CO2 equivalents a person and km ({year}). That is an assumption for everybody, not"
     " anybody's way. Source: {source}"
 )
+BANDS = _("Besides, by postcode band, both ways: {bands}.")
+BAND = _("{visits} visits instead of {band}: {low} to {high} km each way")
 PRIVACY = _(
     "No figure is about fewer than five people; counts are rounded to five. Time is divided once"
     " and for good: into days, else weeks, else the weeks of a stay that had too few people each"

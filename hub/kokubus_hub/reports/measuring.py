@@ -15,6 +15,7 @@ from kokubus.messages import Instant
 from kokubus.occupancy.health import POSSIBLE
 from kokubus_hub import models, rules
 from kokubus_hub.models import table
+from kokubus_hub.people import members
 from kokubus_hub.reports.periods import Span, Stay, local_day, midnight
 
 QUARTER_MS, HOUR_MS, DAY_MS = 900_000, 3_600_000, 86_400_000
@@ -66,6 +67,7 @@ class Measured:
     inside: dict[Visit, Span] = field(default_factory=dict)
     booked_visits: set[Visit] = field(default_factory=set)
     known_before: set[int] = field(default_factory=set)
+    postcode_bands: dict[int, str] = field(default_factory=dict)
     bookings: list[Booked] = field(default_factory=list)
     stays_ms: list[tuple[int, int]] = field(default_factory=list)
     air: dict[Instant, float] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def measure(connection: Connection, stay: Stay, spans: Sequence[Span]) -> Measur
     _add_visits(connection, stay, made)
     _add_bookings(connection, stay, {room.id: room.purpose for room in rooms}, made)
     _add_dwells(connection, stay, made)
+    made.postcode_bands = members.postcode_bands(connection, made.came)
     made.turned_away = _turned_away(connection, stay.site.id, spans)
     return made
 

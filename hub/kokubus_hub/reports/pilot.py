@@ -60,7 +60,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Commuting:
-    """Kilometres and kilograms of CO2 equivalents that were not driven, at least and at most."""
+    """Kilometres and kilograms of CO2 equivalents that were not driven, at least and at most.
+
+    ``visits`` are those for which everybody's kilometres are assumed, ``bands`` the others:
+    (first digits of a postcode, visits, kilometres each way at least and at most).
+    """
 
     visits: int
     km: tuple[int, int]
@@ -70,6 +74,7 @@ class Commuting:
     g_per_km: int
     year: int
     source: str
+    bands: tuple[tuple[str, int, int, int], ...] = ()
 
 
 def by_week(blocks: Sequence[Told], monday: Mapping[int, int]) -> list[Told]:
@@ -129,16 +134,25 @@ def _alone(block: Told, break_even: int) -> tuple[Mean, float]:
     return Mean(value, low, high, 1), NormalDist(value, spread).cdf(2 * value - break_even)
 
 
-def commuting(visits: float | None, settings: Settings) -> Commuting | None:
-    """``km = visits x 2 x km each way``; ``CO2 = km x share of cars x g a km``."""
+def commuting(
+    visits: float | None, by_band: Mapping[str, int | None], settings: Settings
+) -> Commuting | None:
+    """``km = visits x 2 x km each way``; ``CO2 = km x share of cars x g a km``.
+
+    Visits that may be told by postcode band have that band's kilometres, where it has any.
+    """
     if visits is None:
         return None
-    each = (settings.commute_km_low, settings.commute_km_high)
-    km = tuple(round(visits * 2 * way) for way in each)
+    each, known = (settings.commute_km_low, settings.commute_km_high), settings.commute_km_by_band
+    told = [(band, count) for band, count in sorted(by_band.items()) if count and band in known]
+    bands = tuple((band, count, *known[band]) for band, count in told)
+    rest = max(0, round(visits) - sum(count for _, count in told))
+    ways = [(rest, *each), *(band[1:] for band in bands)]
+    km = [sum(2 * way[0] * way[end] for way in ways) for end in (1, 2)]
     grams = settings.commute_g_per_km * settings.commute_car_percent / 100
     co2 = tuple(round(way * grams / 1000) for way in km)
     return Commuting(
-        visits=round(visits),
+        visits=rest,
         km=(km[0], km[1]),
         co2_kg=(co2[0], co2[1]),
         km_each=each,
@@ -146,4 +160,5 @@ def commuting(visits: float | None, settings: Settings) -> Commuting | None:
         g_per_km=settings.commute_g_per_km,
         year=settings.commute_year,
         source=settings.commute_source,
+        bands=bands,
     )

@@ -13,7 +13,16 @@ from pydantic import BaseModel, Field
 from kokubus.site.opening import DAYS
 from kokubus_hub.i18n import Words
 from kokubus_hub.reports.adding import Value
-from kokubus_hub.reports.catalogue import COMMUTING, FIGURES, HEAT, PILOT, PRIVACY, Figure
+from kokubus_hub.reports.catalogue import (
+    BAND,
+    BANDS,
+    COMMUTING,
+    FIGURES,
+    HEAT,
+    PILOT,
+    PRIVACY,
+    Figure,
+)
 from kokubus_hub.reports.pilot import Commuting
 from kokubus_hub.reports.service import Compared, Period, Report, Scope
 from kokubus_hub.reports.statistics import Mean
@@ -142,7 +151,7 @@ def _definition(figure: Figure, words: Words) -> Definition:
 def assumed(way: Commuting, words: Words) -> str:
     """The formula of the ways that were not driven, with its factors, their year and source."""
     low, high = way.km_each
-    return words.say(
+    said = words.say(
         COMMUTING,
         visits=words.number(way.visits),
         low=low,
@@ -152,6 +161,11 @@ def assumed(way: Commuting, words: Words) -> str:
         year=way.year,
         source=way.source,
     )
+    bands = "; ".join(
+        words.say(BAND, band=band, visits=words.number(visits), low=least, high=most)
+        for band, visits, least, most in way.bands
+    )
+    return f"{said} {words.say(BANDS, bands=bands)}" if bands else said
 
 
 def _stop(one: Compared) -> dict[str, Any]:

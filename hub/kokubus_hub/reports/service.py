@@ -143,7 +143,9 @@ def report(
         periods=[_period(row) for row in rows if row.start < row.end],
         totals=totals,
         heat=next((row.heat for row in reversed(rows) if row.heat is not None), None),
-        commuting=pilot.commuting(totals["visits"].value, settings),
+        commuting=pilot.commuting(
+            totals["visits"].value, totals["visits_by_band"].parts or {}, settings
+        ),
         stops=_stops(connection, settings, rows),
     )
 

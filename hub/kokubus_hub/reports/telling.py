@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from kokubus_hub.reports.catalogue import UNKNOWN_BAND
 from kokubus_hub.reports.measuring import HOUR_MS, Measured, Quarter, Visit
 from kokubus_hub.reports.periods import Span, local, local_day
 from kokubus_hub.reports.privacy import K, Part, partition, rounded
@@ -46,6 +47,7 @@ def figures(measured: Measured, zone: ZoneInfo) -> Figures:
         "people": rounded(len(measured.people)),
         "visits": rounded(len(measured.visits)),
         **_visits(measured),
+        **_bands(measured),
         **_bookings(measured),
         **_dwell(measured),
         **_air(measured),
@@ -80,6 +82,14 @@ def _visits(measured: Measured) -> Figures:
     new = came - returning
     parts = {"new": Part(len(new), new), "returning": Part(len(returning), returning)}
     return {**told, **partition(parts)}
+
+
+def _bands(measured: Measured) -> Figures:
+    """Visits by postcode band; those of nobody who gave one are a part among them."""
+    visits: defaultdict[str, set[Visit]] = defaultdict(set)
+    for visit in measured.visits if measured.postcode_bands else ():
+        visits[measured.postcode_bands.get(visit[0], UNKNOWN_BAND)].add(visit)
+    return {"visits_by_band": partition({band: _part(of) for band, of in visits.items()})}
 
 
 def _part(visits: AbstractSet[Visit]) -> Part:
