@@ -70,6 +70,16 @@ def test_looking_again_raises_nothing_again(hub: World) -> None:
     assert len(hub.rows(models.SensorFault)) == 1
 
 
+def test_a_device_that_is_just_back_has_no_silent_sensors_yet(hub: World) -> None:
+    """It was away for an hour, and what it kept is on its way."""
+    say(hub, 2, [0.0, 1.0] * 10, NOW - HOUR_MS)
+    hub.set(models.Device, "dorf-1", online=True, status_at=NOW - MINUTE_MS)
+    sensors.look(hub.engine, NOW)
+    assert standing(hub) == []
+    sensors.look(hub.engine, NOW + 5 * MINUTE_MS)
+    assert standing(hub) == [("sensor_faulty", {"sensor": PIR, "fault": "silent"})]
+
+
 def test_an_unplugged_sensor_is_silent_but_not_while_its_device_is_away(hub: World) -> None:
     say(hub, 2, [0.0, 1.0] * 10, NOW - HOUR_MS)
     hub.set(models.Device, "dorf-1", online=False)

@@ -13,6 +13,8 @@ from kokubus_hub.database import reading, writing
 from kokubus_hub.models import table
 
 WEEK_MS = 7 * 24 * HOUR_MS
+BACK_MS = 300_000
+"""A device that has just come back tells first what it had kept."""
 ALARM = "sensor_faulty"
 SAID = "sensor_silent"
 """The device's own alarm: it knows why a sensor says nothing, so ours would be the same twice."""
@@ -21,7 +23,7 @@ _SENSOR, _READING, _DEVICE = table(models.Sensor), table(models.Reading), table(
 _FAULT, _ALARM = table(models.SensorFault), table(models.Alarm)
 _PASSAGE, _DOOR = table(models.Passage), table(models.Door)
 _SENSORS = (
-    select(_SENSOR, _DEVICE.c.online)
+    select(_SENSOR, _DEVICE.c.online, _DEVICE.c.status_at)
     .outerjoin(_DEVICE, _DEVICE.c.id == _SENSOR.c.device_id)
     .where(_SENSOR.c.quantity.in_(POSSIBLE))
     .order_by(_SENSOR.c.id)
@@ -99,7 +101,8 @@ def _judged(connection: Connection, sensor: Any, now: Instant) -> Fault | None:
     """Silence is its device's trouble while that is away, and no fault before the first word."""
     said = lately(connection, sensor, now)
     fault = judge(said, now)
-    if fault is Fault.SILENT and (sensor.online is False or not _ever(connection, sensor.id)):
+    away = sensor.online is False or now - (sensor.status_at or 0) < BACK_MS
+    if fault is Fault.SILENT and (away or not _ever(connection, sensor.id)):
         return None
     return fault
 
