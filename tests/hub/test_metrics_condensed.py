@@ -79,6 +79,26 @@ def test_usual_is_the_mean_of_this_and_the_three_weeks_before(hub: World) -> Non
     assert usual(sink)[quarter + 5 * week] == "mean=27.75,weeks=4i"
 
 
+def test_nothing_is_usual_where_a_container_has_just_come_to(hub: World) -> None:
+    quarter, week = NOW - NOW % 900_000, 7 * 86_400_000
+    towns = [hub.add(models.Municipality, slug=name, name=name) for name in ("alt", "neu")]
+    move = quarter + 2 * week
+    for town, start, end in ((towns[0], 0, move), (towns[1], move, None)):
+        hub.add(models.Placement, site_id=1, municipality_id=town, start=start, end=end)
+    for number, mean in enumerate((1.0, 2.0, 30.0, 40.0)):
+        estimate(hub, quarter + number * week, mean=mean)
+    sink = Sink()
+    Projector(hub.engine, sink).turn(NOW)
+    found = usual(sink)
+    assert found[quarter + week] == "mean=1.0,weeks=1i"
+    assert quarter + 2 * week not in found, "its first week in the new place"
+    assert found[quarter + 3 * week] == "mean=30.0,weeks=1i"
+    assert found[quarter + 4 * week] == "mean=35.0,weeks=2i"
+    assert {line.split(",")[1] for line in sink.condensed if line.startswith("usual")} == {
+        "municipality=alt", "municipality=neu",
+    }  # fmt: skip
+
+
 def usual(sink: Sink) -> dict[int, str]:
     """The newest fields of each instant."""
     found = [line.split(" ") for line in sink.condensed if line.startswith("usual")]

@@ -145,6 +145,17 @@ def test_a_calibration_holds_from_its_instant_on(hub: World) -> None:
     assert min(differ) >= NOW + DAY_MS
 
 
+def test_a_damaged_calibration_is_none(hub: World) -> None:
+    lived(hub, 3)
+    rebuilt(hub)
+    before = estimates(hub)
+    row = {"room_id": HALL, "version": 1, "at": NOW + 60 * MINUTE_MS, "state": "{"}
+    with database.writing(hub.engine) as connection:
+        connection.execute(insert(table(models.Calibration)).values(row))
+    rebuilt(hub)
+    close(estimates(hub), before)
+
+
 def test_a_fact_of_a_clock_that_was_never_set_is_no_past(hub: World) -> None:
     hub.take(hub.device.passage(5_000))
     rebuilt(hub)

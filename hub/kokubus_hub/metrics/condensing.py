@@ -109,7 +109,8 @@ class Usual:
     """What is usual a week ahead: the mean of the same quarter of this and the three weeks before.
 
     So the curve of a whole day is there when it begins. Weeks are of 7 x 24 hours: around a
-    change of the clocks an hour is compared with its neighbour.
+    change of the clocks an hour is compared with its neighbour. Of a container only weeks in the
+    municipality where it will stand: nothing is usual where it has just come to.
     """
 
     def lines(self, connection: Connection, rows: Sequence[Any], standing: Standing) -> Made:
@@ -118,8 +119,10 @@ class Usual:
         reaches = {quarter + week * WEEK_MS for quarter in begun for week in range(WEEKS)}
         seen: defaultdict[tuple[Instant, str], list[Any]] = defaultdict(list)
         for row in connection.execute(_around({row.room_id for row in rows}, begun)):
-            for week in range(WEEKS):
-                seen[row.begins + week * WEEK_MS, row.room].append(row)
+            stood = standing.at(row.site_id, row.begins)
+            for at in (row.begins + week * WEEK_MS for week in range(WEEKS)):
+                if standing.at(row.site_id, at + WEEK_MS) == stood:
+                    seen[at, row.room].append(row)
         return made(
             partial(_usual, found, at + WEEK_MS, standing)
             for (at, _), found in sorted(seen.items(), key=lambda item: item[0])

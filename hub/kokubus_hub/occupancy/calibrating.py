@@ -34,12 +34,12 @@ _CALIBRATION = table(models.Calibration)
 
 
 class Calibrations:
-    """A room as it was calibrated over time."""
+    """A room as it was calibrated over time; a damaged calibration is none, as for the count."""
 
     def __init__(self, connection: Connection, room: RoomPlace) -> None:
         query = select(_CALIBRATION).where(_CALIBRATION.c.room_id == room.id)
         rows = connection.execute(query.order_by(_CALIBRATION.c.at)).all()
-        learned = [calibrated(room.priors, Calibration.from_json(row.state)) for row in rows]
+        learned = [calibrated(room.priors, _read(row.state)) for row in rows]
         self._ats = [row.at for row in rows]
         self._rooms = [replace(room, model=model) for model in (room.priors, *learned)]
 
@@ -107,6 +107,13 @@ def _taught(
     hours = known.timetable(room.site_id, start, end)
     day, _ = learned_of(room.model, before, _at_night(room.model, start), hours, evidence)
     return with_day(room.priors, before, day)
+
+
+def _read(state: str) -> Calibration:
+    try:
+        return Calibration.from_json(state)
+    except ValueError:
+        return Calibration()
 
 
 def _at_night(model: RoomModel, at: Instant) -> Belief:
