@@ -118,7 +118,7 @@ def test_a_reader_without_power_is_down_until_it_has_some(wires: Wires) -> None:
 
 
 def test_one_cut_wire_is_noticed_too(wires: Wires) -> None:
-    wires.pins.pin(DATA0).drive_low()
+    wires.pins.pin(DATA0).wire(high=False, at=wires.now)
     wires.wait(0)
     with pytest.raises(ReaderDownError, match="data0 of"):
         wires.wait(1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpiozero.pins.mock import MockFactory
-
 from kokubus_edge.keypad import Keypad
 from kokubus_edge.readers import _wired
+from kokubus_edge.simulate.pins import SimulatedPins
 from kokubus_edge.wiegand import WiegandReader
 
 DATA0, DATA1 = 23, 24
@@ -33,7 +32,7 @@ class Wires:
     """A reader with power, at the pins of a `WiegandReader` whose clock is ours."""
 
     def __init__(self, **how: Any) -> None:
-        self.pins = MockFactory()
+        self.pins = SimulatedPins([])
         self.now = 1_000.0
         order = {"reverse": how.pop("reverse", False), "whole_uid": how.pop("whole_uid", True)}
         self.reader = WiegandReader(
@@ -48,18 +47,18 @@ class Wires:
 
     def plug_in(self) -> None:
         for pin in (DATA0, DATA1):
-            self.pins.pin(pin).drive_high()
+            self.pins.pin(pin).wire(high=True, at=self.now)
 
     def unplug(self) -> None:
         for pin in (DATA0, DATA1):
-            self.pins.pin(pin).drive_low()
+            self.pins.pin(pin).wire(high=False, at=self.now)
 
     def send(self, frame: list[int]) -> list[Any]:
         """One frame and the silence after it; what the reader made of it."""
         for bit in frame:
             pin = self.pins.pin(DATA1 if bit else DATA0)
-            pin.drive_low()
-            pin.drive_high()
+            pin.wire(high=False, at=self.now)
+            pin.wire(high=True, at=self.now)
         return self.wait(0.1)
 
     def wait(self, seconds: float) -> list[Any]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import monotonic_ns, time_ns
+from time import monotonic, monotonic_ns, time_ns
 from typing import Any
 
 from gpiozero.pins.mock import MockFactory, MockPin
@@ -33,10 +33,11 @@ class SimulatedPin(MockPin):  # type: ignore[misc]  # gpiozero publishes no type
     """A pin that something is wired to."""
 
     wired: bool | None = None
+    _stamp: float | None = None
 
-    def wire(self, high: bool) -> None:
-        """Drive the pin from outside, from now on."""
-        self.wired = high
+    def wire(self, high: bool, at: float | None = None) -> None:
+        """Drive the pin from outside, from now on; ``at`` is what the kernel's stamp says."""
+        self.wired, self._stamp = high, at
         if self.function == "input":
             (self.drive_high if high else self.drive_low)()
 
@@ -44,6 +45,11 @@ class SimulatedPin(MockPin):  # type: ignore[misc]  # gpiozero publishes no type
         # in one step, as the pins of a real door do it (see quiet_pins)
         self._function, self._state = "output", bool(state)
         self.factory.begin(self._number, bool(state))
+
+    def _call_when_changed(self) -> None:
+        if self._stamp is not None:
+            self._last_change = self._stamp
+        super()._call_when_changed()
 
     def _set_pull(self, value: str) -> None:
         super()._set_pull(value)
@@ -141,10 +147,11 @@ def rest_wires(pins: Any, reader: Wiegand) -> None:
 
 def press_key(pins: Any, reader: Wiegand, key: int) -> None:
     """A Wiegand keypad sends the four bits of a key: 0 to 9, 10 for ``*``, 11 for ``#``."""
+    at = monotonic()  # a keypad is held up by nothing, whatever else this machine does
     for place in (3, 2, 1, 0):
-        wire = reader.data1 if key >> place & 1 else reader.data0
-        _wire(pins, wire, high=False)
-        _wire(pins, wire, high=True)
+        pin = pins.pin(reader.data1 if key >> place & 1 else reader.data0)
+        pin.wire(high=False, at=at)
+        pin.wire(high=True, at=at)
 
 
 def move(pins: Any, sensor: Sensor, *, moving: bool) -> None:
