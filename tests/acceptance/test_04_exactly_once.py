@@ -52,7 +52,7 @@ class Day:
 
     def pass_by(self, device: str, door: str, tap: str, side: str = "in") -> None:
         """Go through a door that has just opened; tap and passage are on some disk then."""
-        self.network.agents[device].ask(do="force", door=door, seconds=0.1)
+        self.network.agents[device].ask(do="force", door=door, seconds=1.0)
         wait_until(lambda: tap in self.durable(), "the tap to be on some disk")
         wait_until(lambda: tap in self.passed(), "the passage to be on some disk")
         self.entered.append((tap, side))

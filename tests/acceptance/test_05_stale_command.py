@@ -136,7 +136,7 @@ def test_the_same_command_twice_is_one_pulse(started: Network) -> None:
     desk.send(payload)
     desk.send(payload)
     wait_until(lambda: agent.pulses() == 1, "the bolt to be drawn")
-    agent.ask(do="force", door=FRONT, seconds=0.1)
+    agent.ask(do="force", door=FRONT, seconds=1.0)
     wait_until(lambda: desk.booked(command) == "opened", "somebody to come in")
     wait_until(lambda: "opened" in outcomes(desk, command), "the desk to hear of it")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from tests.acceptance.rig.network import MakeNetwork, Network
-from tests.acceptance.rig.releases import DEAF, SHORTER, Systemd, publish
+from tests.acceptance.rig.releases import DEAF, IMPATIENT, SOONER, Systemd, publish
 from tests.acceptance.rig.village import FIRST, FRONT
 from tests.acceptance.rig.waiting import wait_until
 
@@ -29,13 +29,19 @@ def hub(make_network: MakeNetwork, as_hub: Callable[[Network], Network]) -> Netw
 
 
 @pytest.fixture
-def device(hub: Network) -> Iterator[Systemd]:
+def changes() -> Mapping[str, tuple[str, str]]:
+    """How the first release differs from this tree."""
+    return SOONER
+
+
+@pytest.fixture
+def device(hub: Network, changes: Mapping[str, tuple[str, str]]) -> Iterator[Systemd]:
     """A door whose first release runs and has reached the hub."""
     wheels = hub.folder / "card" / "wheels"
     wheels.parent.mkdir()
     systemd = Systemd(hub.agents[FIRST], wheels)
     try:
-        systemd.start(OLD, publish(wheels, OLD))
+        systemd.start(OLD, publish(wheels, OLD, changes))
         wait_until(lambda: systemd.agent.said("link_up"), "the first release to reach the hub")
         yield systemd
     finally:
@@ -43,7 +49,7 @@ def device(hub: Network) -> Iterator[Systemd]:
 
 
 def order(version: str, sha256: str) -> int:
-    words = ["device", FIRST, "update", version, "--sha256", sha256, "--wait", "180"]
+    words = ["device", FIRST, "update", version, "--sha256", sha256, "--wait", "400"]
     return cli.main(words)
 
 
@@ -75,13 +81,14 @@ def test_the_device_turns_to_the_release_it_was_ordered_and_says_so(
     assert agent.tap(FRONT, UID)["granted"]
 
 
+@pytest.mark.parametrize("changes", [SOONER | IMPATIENT], ids=["impatient"])
 def test_a_release_that_never_reaches_the_hub_is_undone_and_reported(
     hub: Network, device: Systemd, capsys: pytest.CaptureFixture[str]
 ) -> None:
     versions = born(hub)
-    sha256 = publish(hub.folder / "card" / "wheels", BAD, SHORTER | DEAF)
+    sha256 = publish(hub.folder / "card" / "wheels", BAD, SOONER | DEAF)
     assert order(BAD, sha256) == 1
-    assert "0.3.0 did not report healthy within 30 s; back to 0.1.0" in capsys.readouterr().out
+    assert "0.3.0 did not report healthy within 20 s; back to 0.1.0" in capsys.readouterr().out
     assert (device.releases.current(), device.releases.steady()) == (OLD, OLD)
     assert BAD not in versions
     agent = hub.agents[FIRST]

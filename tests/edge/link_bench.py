@@ -23,7 +23,7 @@ from kokubus_edge.link import Link, LinkDown, LinkUp
 from kokubus_edge.link_backoff import Backoff
 from kokubus_edge.link_line import Broker
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 DEVICE = "d-1"
 UP = up_topic(DEVICE, "badge_tapped")
 KEY = Ed25519PrivateKey.generate()

@@ -49,7 +49,7 @@ device = "dorf-1"
 pin = 4
 """
 FRONT, BACK = "dorf-front", "dorf-back"
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Rig:

@@ -29,7 +29,7 @@ from kokubus_edge.running import Running
 from kokubus_edge.settings import HubAddress, Settings
 from kokubus_edge.simulate.asking import ask
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 LOOKUP_KEY = bytes(range(32))
 
 

@@ -129,7 +129,7 @@ class Device:
         if self.dead:
             return
         if granted:
-            self.hardware.perform(door, Unlock(300))
+            self.hardware.perform(door, Unlock(60_000))
         reason = "booked" if granted else "no_booking"
         hear(Enforced(id="e", at=0, tap=tap, door=door, by=By.HUB, granted=granted, reason=reason))
 

@@ -19,7 +19,7 @@ from kokubus_edge.spool_orders import CommandKept, Sizes
 from kokubus_edge.spool_store import Store
 from kokubus_edge.trouble import Trouble
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def wait_for(true: Callable[[], Any], what: str) -> None:

@@ -17,7 +17,7 @@ from kokubus.site import Sensor
 from kokubus_edge.esphome import EspHome, number
 from kokubus_edge.settings import LocalBroker
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 CO2, BEAM, PIR = "dorf-co2", "dorf-beam", "dorf-pir"
 
 

@@ -53,6 +53,7 @@ def test_the_last_will_is_published_when_the_device_vanishes(broker: Mosquitto) 
         sock: Any = link._line.client.socket()
         sock.shutdown(socket.SHUT_RDWR)
         wait_for(lambda: hub.statuses() == [True, False, True], "will and new birth")
+        wait_for(lambda: len(agent.told) >= 3, "the link to tell of it")
     assert [type(happening) for happening in agent.told[:3]] == [LinkUp, LinkDown, LinkUp]
 
 

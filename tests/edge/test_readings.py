@@ -22,7 +22,7 @@ from kokubus_edge.readings import Sampler, Source, Thinner
 
 SENSORS = read_site(SITE, "dorf.toml").sensors
 T0 = 1_790_000_000_000
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def told(thinner: Thinner, sensor: str, *values: tuple[int, float]) -> list[float]:

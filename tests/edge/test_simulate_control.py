@@ -90,9 +90,9 @@ def test_several_requests_may_share_a_connection(house: Device) -> None:
 
 
 def test_people_leave_and_force_doors(house: Device) -> None:
-    ask(house.settings.control, {"do": "exit", "seconds": 0.2} | HERE)
+    ask(house.settings.control, {"do": "exit", "seconds": 1.0} | HERE)
     assert house.of(FRONT) == WALKED_OUT
-    ask(house.settings.control, {"do": "force", "door": STUDIO, "seconds": 0.2})
+    ask(house.settings.control, {"do": "force", "door": STUDIO, "seconds": 1.0})
     assert house.of(STUDIO) == WALKED_IN
 
 

@@ -36,7 +36,7 @@ def house(tmp_path: Path) -> Iterator[Device]:
 def test_a_badge_that_may_opens_and_its_holder_walks_in(house: Device) -> None:
     with house.simulation.at(FRONT) as door:
         answer = house.simulation.tap(door, GUEST)
-        house.simulation.walk_through(door, 0.1)
+        house.simulation.walk_through(door, 1.0)
     assert (answer.granted, answer.reason, answer.by, answer.opened) == (
         True,
         "booked",
@@ -80,13 +80,13 @@ def test_the_same_badge_may_come_again_after_a_step_away(house: Device) -> None:
 
 def test_people_leave_by_the_handle(house: Device) -> None:
     with house.simulation.at(FRONT) as door:
-        house.simulation.leave(door, 0.1)
+        house.simulation.leave(door, 1.0)
     assert house.of(FRONT) == WALKED_OUT
 
 
 def test_a_forced_door_opens_without_anybody_asking(house: Device) -> None:
     with house.simulation.at(FRONT) as door:
-        house.simulation.force(door, 0.1)
+        house.simulation.force(door, 1.0)
     assert house.of(FRONT) == WALKED_IN
     assert house.pins.edges == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -51,14 +51,17 @@ class Devices:
         """The next thing said to a device; `queue.Empty` if there is none."""
         return self._heard.get(timeout=timeout_s)
 
-    def ask(self, *letters: Letter) -> Reply:
-        """Say it again and again, as a spool does, until something is replied."""
+    def ask(self, about: Callable[[Reply], bool], *letters: Letter) -> Reply:
+        """Say it again and again, as a spool does, until something is replied ``about`` it.
+
+        Whoever asks again may be answered again: what was asked before is passed over.
+        """
         for _ in range(PATIENCE_S):
             self.say(*letters)
-            try:
-                return self.hear(1.0)
-            except Empty:
-                continue
+            with suppress(Empty):
+                while not about(reply := self.hear(1.0)):
+                    pass
+                return reply
         raise AssertionError("nobody listens")
 
     def close(self) -> None:

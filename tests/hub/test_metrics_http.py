@@ -20,7 +20,7 @@ from kokubus.errors import SettingsError
 from kokubus_hub.metrics import projector as metrics
 from kokubus_hub.settings import Settings
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @pytest.fixture

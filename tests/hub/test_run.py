@@ -18,7 +18,7 @@ from kokubus_hub import run
 from kokubus_hub.settings import Settings
 
 pytestmark = pytest.mark.slow
-PATIENCE_S = 20
+PATIENCE_S = 60
 CODE = """
 import os, signal, sys, time
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_a_role_that_is_killed_is_started_again_the_other_goes_on(tmp_path: Path
 
 def test_a_role_that_crashes_says_why_and_is_tried_again(tmp_path: Path) -> None:
     with supervised(tmp_path, "'a': noted('a', crash)"):
-        wait(lambda: len(pids(tmp_path, "a")) == 2)
+        wait(lambda: len(pids(tmp_path, "a")) >= 2)
     log = (tmp_path / "log").read_text()
     assert "broken" in log
     assert "role_ended" in log
