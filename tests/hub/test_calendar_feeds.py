@@ -24,6 +24,11 @@ from kokubus_hub.problems import ProblemError
 
 MINUTE_MS = 60_000
 ROOM = "dorf-hall"
+ONLY_FIRST = (
+    "EXDATE;TZID=Europe/Berlin:"
+    "20261009T180000,20261016T180000,20261023T180000,20261030T180000,20261106T180000,"
+    "20261113T180000,20261120T180000,20261127T180000,20261204T180000\r\nRRULE"
+)
 
 
 class Following:
@@ -170,6 +175,36 @@ def test_one_that_lost_more_than_half_waits_for_somebody(following: Following) -
     assert (following.in_force(), following.alarms()) == (1, [])
     with pytest.raises(ProblemError, match="does not wait"):
         following.confirm()
+
+
+FRIDAYS = event("f", *at("20261002T180000"), "RRULE:FREQ=WEEKLY;COUNT=10")
+
+
+def test_a_series_that_lost_its_rule_waits_too(following: Following) -> None:
+    """Its event is still there, nine of its ten occurrences are not."""
+    following.says.content = calendar(FRIDAYS)
+    following.poll(0)
+    following.says.content = calendar(event("f", *at("20261002T180000")))
+    state = following.poll()
+    assert (state["state"], following.in_force()) == ("shrunk", 10)
+    following.confirm()
+    assert (following.poll()["state"], following.in_force()) == ("ok", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        (("RRULE", ONLY_FIRST), 1),
+        (("20261002", "20261003"), 10),
+        (("COUNT=10", "COUNT=6"), 6),
+    ],
+)
+def test_a_series_may_be_changed(following: Following, change: tuple[str, str], left: int) -> None:
+    """By naming what does not take place, by another day of the week, by a little less."""
+    following.says.content = calendar(FRIDAYS)
+    following.poll(0)
+    following.says.content = calendar(FRIDAYS.replace(*change))
+    assert (following.poll()["state"], following.in_force()) == ("ok", left)
 
 
 def test_one_that_is_whole_again_waits_no_longer(following: Following) -> None:

@@ -14,8 +14,8 @@ from tests.hub.test_import_ics import ANNA, MEETING, at, calendar, event
 from tests.trying import examples
 
 from kokubus_hub.imports import apart, ics
-from kokubus_hub.imports.ics import Slot
 from kokubus_hub.imports.problems import ImportFileError
+from kokubus_hub.imports.slots import Slot
 
 DATA = Path(__file__).parents[1] / "data" / "calendars"
 BERLIN = ZoneInfo("Europe/Berlin")

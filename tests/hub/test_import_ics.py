@@ -18,6 +18,7 @@ from kokubus_hub.bookings import service
 from kokubus_hub.imports import ics, staging
 from kokubus_hub.imports.bookings import import_bookings
 from kokubus_hub.imports.problems import ImportFileError, Result
+from kokubus_hub.imports.slots import Calendar
 from kokubus_hub.models import table
 
 ANNA = "ORGANIZER;CN=Anna:mailto:Anna@example.org"
@@ -228,7 +229,7 @@ def test_what_lies_on_the_road_waits_for_a_place_to_stand(importing: Importer) -
 def test_what_somebody_changes_while_the_calendar_is_read_stays(importing: Importer) -> None:
     importing(MEETING)
 
-    def slowly(*asked: Any) -> ics.Calendar:
+    def slowly(*asked: Any) -> Calendar:
         with database.writing(importing.engine) as connection:
             service.cancel(connection, 1, NOW)
         return ics.read(*asked)

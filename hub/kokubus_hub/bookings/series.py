@@ -17,8 +17,8 @@ from kokubus_hub import models
 from kokubus_hub.bookings import service
 from kokubus_hub.bookings.wanted import Source, Wanted
 from kokubus_hub.imports import ics
-from kokubus_hub.imports.ics import Slot
 from kokubus_hub.imports.problems import ImportFileError
+from kokubus_hub.imports.slots import Slot
 from kokubus_hub.models import table
 from kokubus_hub.problems import ProblemError, not_found
 from kokubus_hub.times import instant

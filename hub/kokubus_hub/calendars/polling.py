@@ -82,7 +82,7 @@ class Poller:
             name=name, content=fetched.content, room=feed.room, complete=True, events=feed.events
         )
         planned = bookings.plan(self._engine, file, now, self._read)
-        if _shrunk(planned) and feed.confirmed != planned.fingerprint:
+        if planned.shrunk and feed.confirmed != planned.fingerprint:
             self._wait(feed, planned)
             return
         bookings.carry_out(self._engine, planned, self._clock)
@@ -126,10 +126,6 @@ class Poller:
     def _keep(self, feed: Row[Any], **said: Any) -> None:
         with writing(self._engine) as connection:
             feeds.keep(connection, feed, self._clock(), **said)
-
-
-def _shrunk(planned: Planned) -> bool:
-    return planned.lost * 2 > planned.ahead
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 from kokubus.messages import Instant
 from kokubus_hub.imports import ics
-from kokubus_hub.imports.ics import Calendar, Named, Slot
 from kokubus_hub.imports.problems import ImportFileError, Problem
+from kokubus_hub.imports.slots import Calendar, Named, Slot
 
 CPU_S = 20
 WALL_S = 60
@@ -53,7 +53,7 @@ def _calendar(name: str, told: Any) -> Calendar:
     if "problems" in told:
         raise ImportFileError({name: [Problem(**one) for one in told["problems"]]})
     slots = [_slot(one) for one in told["slots"]]
-    return Calendar(set(told["uids"]), slots)
+    return Calendar(set(told["uids"]), slots, {(uid, named) for uid, named in told["off"]})
 
 
 def _slot(one: Any) -> Slot:
@@ -79,7 +79,8 @@ def _answer(asked: Any, content: bytes) -> Any:
         return {"problems": [asdict(one) for one in error.problems[name]]}
     except RecursionError:
         return {"problems": [asdict(Problem(0, "it is nested too deeply"))]}
-    return {"uids": sorted(found.uids), "slots": [asdict(one) for one in found.slots]}
+    slots = [asdict(one) for one in found.slots]
+    return {"uids": sorted(found.uids), "slots": slots, "off": sorted(found.off)}
 
 
 def main() -> None:

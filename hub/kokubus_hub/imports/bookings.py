@@ -21,8 +21,8 @@ from kokubus_hub.calendars import inbox
 from kokubus_hub.database import reading, writing
 from kokubus_hub.imports import apart, ics
 from kokubus_hub.imports.held import Held, Key, held_by
-from kokubus_hub.imports.ics import Calendar, Slot
 from kokubus_hub.imports.problems import Result
+from kokubus_hub.imports.slots import Calendar, Slot
 from kokubus_hub.imports.staging import ARRIVING, Clock, Plan, Row, Stage, recover, store
 from kokubus_hub.models import Booking, table
 
@@ -34,7 +34,8 @@ Parts: TypeAlias = dict[str, Any]
 
 @dataclass(slots=True)
 class Planned:
-    """What an import would do. ``lost`` of the ``ahead`` bookings are named nowhere any more.
+    """What an import would do. ``lost`` of the ``ahead`` bookings are in it no more, unsaid:
+    their event is ``gone``, or their series is shorter. It ``names`` so many occurrences.
 
     ``fingerprint`` is that of all occurrences, so that somebody can confirm these and no others.
     """
@@ -44,7 +45,9 @@ class Planned:
     events: bool
     fingerprint: str = ""
     lost: int = 0
+    gone: int = 0
     ahead: int = 0
+    names: int = 0
     result: Result = field(default_factory=Result)
     added: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
@@ -53,6 +56,12 @@ class Planned:
     def note(self, text: str, slot: Slot) -> None:
         """Something for whoever imports by hand to read."""
         self.result.notes.append(f"{text}: {slot.title[:60]!r}, {self.when(slot)}")
+
+    @property
+    def shrunk(self) -> bool:
+        """Whether more than half is gone. A series that moves to another day loses nothing."""
+        half = self.ahead / 2
+        return self.gone > half or (self.lost > half and self.names < half)
 
     def when(self, slot: Slot) -> str:
         """As somebody there would write it."""
@@ -110,8 +119,8 @@ def plan(engine: Engine, file: File, now: Instant, read: Read = apart.read) -> P
         held = held_by(connection, file.name, file.room)
     zone = ZoneInfo(held.room["timezone"])
     calendar = read(file.name, file.content, zone, now, now + HORIZON_MS)
-    planned = Planned(held, now, file.events, _fingerprint(calendar))
     wanted = {(slot.uid, slot.recurrence_id): slot for slot in calendar.slots}
+    planned = Planned(held, now, file.events, _fingerprint(calendar), names=len(wanted))
     with reading(engine) as connection:
         for key, slot in wanted.items():
             _place(planned, connection, key, slot)
@@ -257,7 +266,8 @@ def _cancel(
         if key in wanted or (gone and not complete):
             left += key not in wanted
             continue
-        planned.lost += gone
+        planned.gone += gone
+        planned.lost += not calendar.says_off(*key)
         _merge(planned, row, dict(row["said"] or planned.held.parts(row)) | {"cancelled": True})
     if left:
         text = f"{left} bookings of earlier imports are not in this file and stay"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from math import prod
 from typing import Any
@@ -16,6 +15,7 @@ from kokubus.messages import Instant
 from kokubus.rights import Window
 from kokubus_hub.imports.lines import needed
 from kokubus_hub.imports.problems import ImportFileError, Problem
+from kokubus_hub.imports.slots import Calendar, Named, Slot
 
 SIZE_LIMIT = 10 * 1024 * 1024
 EXPANSION_LIMIT = 20_000
@@ -33,40 +33,6 @@ Times = tuple[Any, Any]
 """Start and end as an event says them: both dates, or both with a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Somebody an event names, as its organizer or as an attendee who has not declined."""
-
-    email: str
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """One occurrence: when, who it names (the organizer first), and what it is called.
-
-    ``date`` is set for a whole day. ``recurrence_id`` tells occurrences of a ``uid`` apart.
-    ``event`` is set where its categories say that it is a public event.
-    """
-
-    uid: str
-    recurrence_id: str
-    start: Instant
-    end: Instant
-    date: str | None
-    title: str
-    people: tuple[Named, ...] = ()
-    event: bool = False
-
-
-@dataclass(slots=True)
-class Calendar:
-    """What a file holds between two instants; ``uids`` also of events that were cancelled."""
-
-    uids: set[str] = field(default_factory=set)
-    slots: list[Slot] = field(default_factory=list)
-
-
 def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant) -> Calendar:
     """All occurrences that end after ``start`` and begin before ``end``, cancelled ones left out.
 
@@ -81,12 +47,22 @@ def read(name: str, content: bytes, zone: ZoneInfo, start: Instant, end: Instant
     if problems := [Problem(0, wrong) for event in events for wrong in _wrongs(event)]:
         raise ImportFileError({name: problems})
     repeated = {_uid(event) for event in events if _is_repeated(event)}
-    found = Calendar({_uid(event) for event in events})
+    found = Calendar({_uid(event) for event in events}, off=set(_off(events, zone)))
     for occurrence, times in _occurrences(name, events, start, end, zone):
         slots = _slots(occurrence, times, zone, (start, end), _uid(occurrence) in repeated)
         found.slots += slots
     found.slots.sort(key=lambda slot: (slot.start, slot.uid, slot.recurrence_id))
     return found
+
+
+def _off(events: Sequence[Any], zone: ZoneInfo) -> Iterator[tuple[str, str]]:
+    for event in events:
+        single = event.get("RECURRENCE-ID")
+        if str(event.get("STATUS", "")).upper() == "CANCELLED":
+            yield _uid(event), "*" if single is None else _stable(single.dt, zone)
+        for listed in _several(event, "EXDATE"):
+            dates = (one.dt for one in listed.dts if isinstance(one.dt, date))
+            yield from ((_uid(event), _stable(one, zone)) for one in dates)
 
 
 def _parsed(name: str, content: bytes) -> icalendar.Calendar:
