@@ -39,6 +39,7 @@ __all__ = [
     "rooms_behind",
     "schedule_of",
     "windows_of",
+    "without",
 ]
 
 Row: TypeAlias = Any
@@ -104,7 +105,7 @@ def in_transit(site: Row, placements: Iterable[Row]) -> tuple[Window, ...]:
     """When a container stands nowhere; a building never is in transit."""
     if site.kind != "container":
         return ()
-    return _without((0, FAR), ((row.start, row.end or FAR) for row in placements))
+    return without((0, FAR), ((row.start, row.end or FAR) for row in placements))
 
 
 def badge_rules(badge: Row, member: Row | None, keyholder: tuple[str, ...] = ()) -> BadgeRules:
@@ -187,11 +188,12 @@ def _modes(row: Row, shut: tuple[Window, ...]) -> list[Mode]:
     kind = ModeKind(row.kind)
     if kind is ModeKind.LOCKDOWN or not shut:
         return [Mode(kind=kind, start=row.start, end=row.end)]
-    free = _without((row.start, row.end or FAR), shut)
+    free = without((row.start, row.end or FAR), shut)
     return [Mode(kind=kind, start=start, end=end) for start, end in free]
 
 
-def _without(whole: Window, holes: Iterable[Window]) -> tuple[Window, ...]:
+def without(whole: Window, holes: Iterable[Window]) -> tuple[Window, ...]:
+    """What is left of a time where others are taken out of it."""
     left, end = whole
     rest: list[Window] = []
     for hole_start, hole_end in merge(holes):

@@ -184,6 +184,29 @@ def test_the_page_is_small_and_says_all_a_guest_needs(world: World, api: httpx.C
         assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_while_the_place_is_closed_nobody_is_told_that_the_pin_opens(
+    world: World, api: httpx.Client
+) -> None:
+    booking = invite(api)
+    world.online(DEVICE, applied=newest(world))
+    english = {"Accept-Language": "en"}
+    assert "Active: the doors know" in page_of(booking, api, headers=english).text
+    site = {"site_id": world.id_of(models.Site, "ettmannsweiler")}
+    world.insert(models.Closure, **site, start=NOW - HOUR_MS, end=NOW + HOUR_MS // 2)
+    assert "Active: the doors know" in page_of(booking, api, headers=english).text
+    world.insert(models.Closure, **site, start=NOW, end=NOW + 2 * HOUR_MS)
+    told = page_of(booking, api, headers=english).text
+    assert "Closed then" in told
+    assert "Active" not in told
+    assert "The PIN opens from" not in told
+
+
+def test_a_visit_of_several_days_says_when_it_ends(api: httpx.Client) -> None:
+    booking = invite(api, end=iso(NOW + 2 * DAY_MS))
+    shown = page_of(booking, api, headers={"Accept-Language": "en"}).text
+    assert "Mon 21 Sept, 16:13–Wed 23 Sept, 16:13" in shown
+
+
 def test_a_cancelled_booking_shows_no_pin(api: httpx.Client) -> None:
     booking = invite(api)
     pin = booking["access"][0]["pin"]

@@ -155,6 +155,19 @@ def test_whoever_is_not_signed_in_is_asked_to(anybody: httpx.Client) -> None:
     )
 
 
+def test_it_says_that_the_place_is_closed(world: World, desk: httpx.Client) -> None:
+    assert "closed" not in page(desk).partition("Bookings today")[0]
+    site = world.id_of(models.Site, SITE)
+    world.insert(models.Closure, site_id=site, start=NOW - 1, end=NOW + HOUR_MS)
+    assert "closed, opens 17:13" in page(desk).partition("Bookings today")[0]
+
+
+def test_a_booking_of_several_days_says_which(world: World, desk: httpx.Client) -> None:
+    ada = world.member("Ada Beispiel")
+    world.book(ada, HALL, NOW - 24 * HOUR_MS, NOW + HOUR_MS)
+    assert "Sun 20 Sept, 16:13–17:13" in page(desk)
+
+
 def test_a_site_that_is_not_there(desk: httpx.Client) -> None:
     assert desk.get("/today/nowhere").status_code == 404
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, or_, select
 
 from kokubus.messages import Instant
 from kokubus.rights import Window
-from kokubus_hub import models
-from kokubus_hub.bookings import delivery, service
+from kokubus_hub import models, rules
+from kokubus_hub.bookings import checks, delivery, service
 from kokubus_hub.context import Hub
-from kokubus_hub.hours import hours_of
 from kokubus_hub.models import table
 from kokubus_hub.people import passes
 
 HOUR_MS = 3_600_000
-State: TypeAlias = Literal["active", "waiting", "offline", "later", "over", "cancelled"]
+State: TypeAlias = Literal["active", "waiting", "offline", "later", "closed", "over", "cancelled"]
 
 _SITE, _PLACEMENT = table(models.Site), table(models.Placement)
+_CLOSURE = table(models.Closure)
 _MUNICIPALITY = table(models.Municipality)
 
 
@@ -55,6 +54,8 @@ def invitation(connection: Connection, hub: Hub, token: str) -> Invitation | Non
     doors = delivery.read(connection, horizon_ms, hub.now(), [booking.id])
     windows = _windows(booking, site)
     state = _state(booking, windows, found, doors, hub.now())
+    if state not in ("over", "cancelled") and not _left(connection, site, windows):
+        state = "closed"
     return Invitation(
         state=state,
         pin=None if state in ("over", "cancelled") else found.pin,
@@ -72,8 +73,18 @@ def invitation(connection: Connection, hub: Hub, token: str) -> Invitation | Non
 
 def _windows(booking: Row[Any], site: Row[Any]) -> tuple[Window, ...]:
     if booking.whole_day:
-        return hours_of(site.opening, site.timezone, date.fromisoformat(booking.date))
+        return rules.windows_of(booking, site)
     return ((booking.start - site.lead_ms, booking.end + site.grace_ms),)
+
+
+def _left(
+    connection: Connection, site: Row[Any], windows: tuple[Window, ...]
+) -> tuple[Window, ...]:
+    """What closures and a container's transit leave of the times at which the PIN opens."""
+    closures = select(_CLOSURE.c.start, _CLOSURE.c.end).where(_CLOSURE.c.site_id == site.id)
+    shut = [(row.start, row.end) for row in connection.execute(closures)]
+    shut += checks.road(connection, site)
+    return tuple(part for window in windows for part in rules.without(window, shut))
 
 
 def _state(
