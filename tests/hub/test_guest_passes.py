@@ -222,11 +222,27 @@ def test_a_day_later_nobody_can_read_the_pin(world: World, api: httpx.Client) ->
         assert passes.retire(connection, world.keyring, NOW + DAY_MS) == 0
         assert passes.retire(connection, world.keyring, NOW + DAY_MS + HOUR_MS + 1) == 1
         assert passes.retire(connection, world.keyring, NOW + 3 * DAY_MS) == 0
+    world.now = NOW + 3 * DAY_MS
     assert "This visit is over" in page_of(booking, api, params={"lang": "en"}).text
     assert api.get(f"/api/v1/bookings/{booking['id']}").json()["access"][0]["pin"] is None
     badge = next(row for row in rows(world.engine, models.Badge) if row["tech"] == PIN)
     assert badge["status"] == "replaced"
     assert b"over-" in world.keyring.open(badge["sealed_uid"], "badge")
+
+
+def test_a_booking_that_is_in_force_again_has_a_pin_again(world: World, api: httpx.Client) -> None:
+    """Taken back, its PIN forgotten, and pushed anew: by the link that was sent then."""
+    when = {"start": iso(NOW + 9 * DAY_MS), "end": iso(NOW + 9 * DAY_MS + HOUR_MS)}
+    booking = invite(api, **when)
+    api.delete("/api/v1/bookings/by-uid/cobot/gast")
+    world.now = NOW + 2 * DAY_MS
+    with database.writing(world.engine) as connection:
+        assert passes.retire(connection, world.keyring, world.now) == 1
+    (before,), (again,) = booking["access"], invite(api, **when)["access"]
+    assert again["pin"] is not None
+    assert again["link"] == before["link"]
+    assert again["pin"] in re.sub("[^0-9]", "", page_of(booking, api).text)
+    assert invite(api, **when)["access"] == [again]
 
 
 def test_a_guessed_link_is_nobodys_and_guessing_has_an_end(anybody: httpx.Client) -> None:

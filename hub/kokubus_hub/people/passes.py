@@ -66,8 +66,13 @@ A_TURN = 200
 
 
 def _ahead(query: Select[Any], whose: ColumnElement[Any]) -> Select[Any]:
-    """Of bookings to come, those of which one of these has no pass."""
-    given = exists().where(_PASS.c.booking_id == _BOOKING.c.id, _PASS.c.member_id == whose)
+    """Of bookings to come, those of which one of these has no pass, or one that was over."""
+    given = exists().where(
+        _PASS.c.booking_id == _BOOKING.c.id,
+        _PASS.c.member_id == whose,
+        _BADGE.c.id == _PASS.c.badge_id,
+        _BADGE.c.status != "replaced",
+    )
     return query.where(_BOOKING.c.status == "confirmed", _BOOKING.c.end > bindparam("now"), ~given)
 
 
@@ -171,18 +176,15 @@ def retire(connection: Connection, keyring: Keyring, now: Instant) -> int:
 def _give(
     connection: Connection, keyring: Keyring, row: Row[Any], change: int, now: Instant
 ) -> None:
+    badge = _pin_of(connection, row.member) or _draw(connection, keyring, row)
+    whose = {"booking_id": row.id, "member_id": row.member}
+    again = update(_PASS).where(*(_PASS.c[name] == value for name, value in whose.items()))
+    fresh = {"badge_id": badge, "change_id": change}
+    if connection.execute(again.values(fresh)).rowcount:
+        return  # it was over, and has been sent: the link stays what it is
     token = secrets.token_urlsafe(24)
-    connection.execute(
-        insert(_PASS).values(
-            booking_id=row.id,
-            member_id=row.member,
-            badge_id=_pin_of(connection, row.member) or _draw(connection, keyring, row),
-            token_hash=_hash(token),
-            sealed_token=keyring.seal(token.encode(), PURPOSE),
-            change_id=change,
-            created_at=now,
-        )
-    )
+    sealed = {"token_hash": _hash(token), "sealed_token": keyring.seal(token.encode(), PURPOSE)}
+    connection.execute(insert(_PASS).values(whose | fresh | sealed | {"created_at": now}))
 
 
 def _pin_of(connection: Connection, member: int) -> int | None:
