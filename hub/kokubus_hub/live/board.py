@@ -182,7 +182,7 @@ def _booking(row: Row[Any], doors: Sequence[delivery.Delivery]) -> BookingLine:
 
 
 def _first(lines: Sequence[BookingLine]) -> list[BookingLine]:
-    """The next ones, but none that a door still waits for is left out for lack of room."""
+    """The next ones; one that a door still waits for gives its place to no other."""
     waiting = [line for line in lines if not line.delivered]
-    chosen = (waiting + [line for line in lines if line.delivered])[: max(BOOKINGS_SHOWN, 1)]
+    chosen = (waiting + [line for line in lines if line.delivered])[:BOOKINGS_SHOWN]
     return sorted(chosen, key=lambda line: (line.row.start, line.row.id))
