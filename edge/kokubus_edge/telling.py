@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import structlog
 
-from kokubus import wire
+from kokubus import messages, wire
 from kokubus.messages import DeviceAlarmed, Fact, PolicyWanted, TimeWanted
 from kokubus_edge.hands import Sender
 from kokubus_edge.spool import Spool
 
+_DEEDS = (
+    messages.Enforced,
+    messages.PassageSeen,
+    messages.NoEntry,
+    messages.DoorForced,
+    messages.DoorHeld,
+    messages.DoorHeldClear,
+    messages.CodeTried,
+    messages.CommandDone,
+    messages.DeviceAlarmed,
+)
+"""What has its line in the log, where somebody reads what a door did. No badge is in them."""
 log = structlog.get_logger(__name__)
 
 
@@ -31,6 +45,8 @@ class Telling:
         payload = wire.encode_up(fact, stamp)
         sent = not self._waits(fact) and self._sent(fact.kind, payload)
         self._spool.keep(fact, stamp, payload, sent=sent)
+        if isinstance(fact, _DEEDS):
+            log.info(fact.kind, **_said(fact))
         if self._overhear is not None:
             self._overhear(fact)
 
@@ -50,3 +66,13 @@ class Telling:
         except Exception:
             log.exception("send_failed", kind=kind)
             return False
+
+
+def _said(fact: Any) -> dict[str, str | int | bool]:
+    """What a fact says, but for its id and its time, which the line has its own of."""
+    told = {one.name: getattr(fact, one.name) for one in fields(fact)}
+    return {
+        name: value if isinstance(value, bool | int) else str(value)
+        for name, value in told.items()
+        if name not in {"id", "at"} and value not in (None, "")
+    }
