@@ -114,7 +114,8 @@ def test_condensed_series_and_reports_are_made_there_too(hub: World) -> None:
     monday = date(2026, 9, 7)
     where, known = busy.place(hub, "kokubus", desks=10), busy.members(hub, 6)
     end = monday + timedelta(days=7)
-    stop = busy.stands(hub, where, busy.town(hub, "ostelsheim"), monday, end)
+    town, gone = busy.town(hub, "ostelsheim"), end + timedelta(days=7)
+    stop = busy.stands(hub, where, town, monday, gone)
     for day in busy.weekdays(monday, 1):
         where.day(day, known, booked=known[:5], turned_away=1)
     where.write()
