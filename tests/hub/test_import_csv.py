@@ -197,6 +197,12 @@ def test_a_file_that_is_no_such_table(importing: Importer, text: str | bytes, sa
         ("UID\n04A3C6CAE26180\n04:a3:c6:ca:e2:61:80\n", "line 3: this UID stands in line 2"),
         ("UID;Nummer\n04A3C6CAE26180;1\n04A3C6CAE26181;1\n", "line 3: badge number '1' stands"),
         ("UID;Nummer\n04A3C6CAE26189;17\n", "line 2: another badge has the number '17'"),
+        (
+            "UID;Nummer\n04A3C6CAE26189;04:a3:c6:ca:e2:61:89\n",
+            "line 2: the number is the badge's own",
+        ),
+        ("UID;Nummer\n1E034A5B;0503532123\n", "line 2: the number is the badge's own"),
+        ("UID;Nummer\n1E034A5B;1531577118\n", "line 2: the number is the badge's own"),
         ("UID;E-Mail\n04A3C6CAE26180;aenne@example.org\n", "line 2: this badge belongs to"),
         (f"UID;Nummer\n04A3C6CAE26189;{'1' * 65}\n", "line 2: badge number is longer"),
         ("UID;Status\n04A3C6CAE26189;weg\n", "line 2: 'weg' is no badge's status"),

@@ -158,6 +158,8 @@ def badge_line(line: Line, zone: ZoneInfo, problems: list[Problem]) -> BadgeLine
     found = checks.read("uid", uid.canonical)
     if not line.get("uid"):
         checks.wrong("UID is missing")
+    if found and uid.tells(line.get("label"), found):
+        checks.wrong("the number is the badge's own UID; print one on it that does not tell it")
     if len(line.get("label")) > 64:
         checks.wrong("badge number is longer than 64 characters")
     email = checks.read("email", _email)

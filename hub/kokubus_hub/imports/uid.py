@@ -34,6 +34,20 @@ def canonical(text: str) -> str:
     return _usable(plain)
 
 
+def tells(label: str | None, uid: str) -> bool:
+    """Whether a printed number is the badge's own: as it is, backwards, or as a decimal number.
+
+    Whoever sees such a badge knows how to copy it.
+    """
+    plain = "".join(filter(str.isalnum, (label or "").upper())).removeprefix("0X")
+    forms = {uid}
+    if len(uid) % 2 == 0 and uid.isalnum():  # a PIN may have an odd number of digits, or be over
+        raw = bytes.fromhex(uid)
+        forms |= {raw[::-1].hex().upper()}
+        forms |= {str(int.from_bytes(raw, order)) for order in ("big", "little")}
+    return bool(plain) and (plain in forms or plain.lstrip("0") in forms)
+
+
 def _usable(uid: str) -> str:
     if len(uid) == 8 and uid.startswith("88"):
         raise ValueError("UID is cut off: 88 stands before the rest of a longer one; read it again")
