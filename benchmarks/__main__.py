@@ -26,8 +26,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="within 40 seconds each")
     parser.add_argument("name", nargs="*", help="which; all of them without")
     given = parser.parse_args(argv)
+    if unknown := set(given.name) - set(there := names()):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(there)}")
     met = True
-    for name in given.name or names():
+    for name in given.name or there:
         for metric in importlib.import_module(f"benchmarks.{name}").run(given.quick):
             print(json.dumps(metric), flush=True)
             met = met and metric["ok"]

@@ -222,6 +222,13 @@ def test_another_members_address(importing: Importer) -> None:
     assert "another member has this e-mail" in importing.refused(text)[0]
 
 
+def test_an_address_handed_on_makes_no_two_members_one(importing: Importer) -> None:
+    add_member(importing.engine, "Anna", "m-23456789")
+    first = "m-23456789;Anna;neu@example.org\n"
+    said = importing.refused(f"Kennung;Name;E-Mail\n{first};Bea;anna@example.org\n")
+    assert said == ["members.csv: line 3: this member stands in line 2 already, by id"]
+
+
 @pytest.mark.parametrize(
     ("text", "plain"),
     [

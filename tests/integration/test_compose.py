@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
 import stat
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
+from fastapi import FastAPI
 from jsonschema import Draft7Validator
 
 from kokubus_edge.settings import read_settings
+from kokubus_hub.app import configuration
+from kokubus_hub.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "tests/data/compose/compose-spec.json").read_text())
@@ -137,6 +141,26 @@ def test_database_and_metrics_stay_inside() -> None:
 def test_only_the_broker_for_the_doors_is_open_to_the_world() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert [port for port in published if not port.startswith("127.0.0.1:")] == ["8883:8883"]
+
+
+@pytest.mark.parametrize("gateway", ["127.0.0.1", "172.18.0.1", "192.168.80.1"])
+def test_the_web_believes_the_proxy_before_it(
+    gateway: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else everybody signs in from one address, and no cookie is for https alone."""
+    name = "FORWARDED_ALLOW_IPS"
+    monkeypatch.setenv(name, SERVICES["serve"]["environment"][name])
+    seen: dict[str, Any] = {}
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.update(scope)
+
+    config = configuration(cast("FastAPI", app), Settings(data_dir=tmp_path))
+    config.load()
+    said = [(b"x-forwarded-for", b"203.0.113.9"), (b"x-forwarded-proto", b"https")]
+    asked = {"type": "http", "client": (gateway, 1), "scheme": "http", "headers": said}
+    asyncio.run(config.loaded_app(asked, None, None))
+    assert (seen["client"][0], seen["scheme"]) == ("203.0.113.9", "https")
 
 
 def test_the_hub_speaks_to_the_brokers_listener_for_the_hub() -> None:

@@ -60,6 +60,8 @@ class _Work:
     badge_updates: list[Row] = field(default_factory=list)
     slugs: dict[str, str] = field(default_factory=dict)
     """New members' slugs by e-mail."""
+    lines: dict[int, int] = field(default_factory=dict)
+    """By row id of a known member, the line that is about them."""
     taken: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,6 +157,8 @@ def _plan_member(work: _Work, line: MemberLine) -> None:
         work.wrong(line.line, f"no member has the id {line.slug[:40]!r}; leave it empty if new")
     elif held and by_email and by_email["id"] != held["id"]:
         work.wrong(line.line, "another member has this e-mail address")
+    elif held and (first := work.lines.setdefault(held["id"], line.line)) != line.line:
+        work.wrong(line.line, f"this member stands in line {first} already, by id")
     elif held:
         said = _said(line, ("name", "email", *_SAID))
         work.update(work.member_updates, held, said)
