@@ -111,6 +111,19 @@ def test_only_what_the_file_says_is_changed(importing: Importer) -> None:
     assert first["end"] == _local(2027, 1, 1)
 
 
+def test_each_line_changes_what_it_says(importing: Importer) -> None:
+    importing(MEMBERS, BADGES)
+    lines = ("Jörg Fiktiv;joerg@example.org;;02.02.2027", "Änne Neu;aenne@example.org;gesperrt;")
+    assert importing("\n".join(["Name;E-Mail;Status;Bis", *lines])).changed == 2
+    first, second = rows(importing.engine, models.Member)
+    assert (first["name"], first["status"], first["end"]) == (
+        "Jörg Fiktiv",
+        "active",
+        _local(2027, 2, 3),
+    )
+    assert (second["name"], second["status"], second["end"]) == ("Änne Neu", "suspended", None)
+
+
 def test_a_member_is_known_by_our_id_too(importing: Importer) -> None:
     add_member(importing.engine, "Anna", "m-23456789")
     text = "Kennung;Name;E-Mail\nm-23456789;Anna Neu;neu@example.org\n"

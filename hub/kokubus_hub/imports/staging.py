@@ -11,13 +11,25 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from kokubus.errors import KokubusError
@@ -155,17 +167,34 @@ def _as_staged(row: Row) -> Row:
 def _update(connection: Connection, plan: Plan) -> None:
     for stage in plan.updates:
         rows = stage.rows(connection)
-        if stage.table is _BOOKING:  # all at once, since bookings may change places
-            claims.release(connection, [row["id"] for row in rows if "start" in row])
-        for row in rows:
-            values = {key: value for key, value in row.items() if key not in _BESIDE}
-            changed = update(stage.table).where(stage.table.c.id == row["id"])
-            if "seen" in row:
-                changed = changed.where(_BOOKING.c.change_id.is_not_distinct_from(row["seen"]))
-            if connection.execute(changed.values(values)).rowcount == 0:
-                raise ImportBusyError("a booking was changed meanwhile; try again")
-            if "companions" in row:
-                service.hold(connection, row["id"], row["companions"])
+        (_rebook if stage.table is _BOOKING else _alter)(connection, stage.table, rows)
+
+
+def _alter(connection: Connection, target: Table, rows: Sequence[Row]) -> None:
+    """Rows that change alike by one statement: nobody at a door is answered meanwhile."""
+    alike: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        given = {f"to_{key}": value for key, value in row.items() if key != "id"}
+        alike[tuple(key for key in row if key != "id")].append({"row": row["id"]} | given)
+    for columns, changes_of in alike.items():
+        values = {column: bindparam(f"to_{column}") for column in columns}
+        these = update(target).where(target.c.id == bindparam("row")).values(values)
+        if connection.execute(these, changes_of).rowcount != len(changes_of):
+            raise ImportBusyError("a row of it was taken out meanwhile; try again")
+
+
+def _rebook(connection: Connection, target: Table, rows: Sequence[Row]) -> None:
+    """All at once, since bookings may change places."""
+    claims.release(connection, [row["id"] for row in rows if "start" in row])
+    for row in rows:
+        values = {key: value for key, value in row.items() if key not in _BESIDE}
+        changed = update(target).where(target.c.id == row["id"])
+        if "seen" in row:
+            changed = changed.where(_BOOKING.c.change_id.is_not_distinct_from(row["seen"]))
+        if connection.execute(changed.values(values)).rowcount == 0:
+            raise ImportBusyError("a booking was changed meanwhile; try again")
+        if "companions" in row:
+            service.hold(connection, row["id"], row["companions"])
 
 
 def _switch(engine: Engine, plan: Plan, clock: Clock) -> None:
