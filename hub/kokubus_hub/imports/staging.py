@@ -177,7 +177,7 @@ def _alter(connection: Connection, target: Table, rows: Sequence[Row]) -> None:
         given = {f"to_{key}": value for key, value in row.items() if key != "id"}
         alike[tuple(key for key in row if key != "id")].append({"row": row["id"]} | given)
     for columns, changes_of in alike.items():
-        values = {column: bindparam(f"to_{column}") for column in columns}
+        values: Row = {column: bindparam(f"to_{column}") for column in columns}
         these = update(target).where(target.c.id == bindparam("row")).values(values)
         if connection.execute(these, changes_of).rowcount != len(changes_of):
             raise ImportBusyError("a row of it was taken out meanwhile; try again")
