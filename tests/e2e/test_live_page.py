@@ -221,6 +221,17 @@ def test_without_a_broker_the_dialog_says_that_nothing_was_sent(
     assert visitor.complaints.pop().startswith("Failed to load resource")  # the 503 itself
 
 
+def test_a_proxy_without_a_hub_behind_it_is_said_in_words(visitor: Visitor) -> None:
+    page = live(visitor.page(operator=True, locale="de-DE"))
+    page.route("**/unlock", lambda call: call.fulfill(status=502, body="<h1>Bad Gateway</h1>"))
+    page.get_by_role("button", name="Haustür von hier öffnen").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Warum?").fill("Paket")
+    dialog.get_by_role("button", name="Tür öffnen").click()
+    expect(dialog.get_by_role("status")).to_contain_text("Der Hub hat nicht geantwortet")
+    assert visitor.complaints.pop().startswith("Failed to load resource")  # the 502 itself
+
+
 def test_what_is_typed_survives_what_arrives(visitor: Visitor, world: World) -> None:
     page = live(visitor.page(operator=True))
     page.get_by_role("button", name="Open Haustür from here").click()

@@ -123,8 +123,8 @@ async function call(path, body) {
   const response = await fetch(path, request).catch(() => {
     throw new Error(dialog.dataset.failed);
   });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail);
+  const answer = await response.json().catch(() => ({})); // a proxy in between answers in HTML
+  if (!response.ok || !answer.id) throw new Error(answer.detail || dialog.dataset.failed);
   return answer;
 }
 
