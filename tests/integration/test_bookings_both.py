@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
@@ -21,9 +22,12 @@ from tests.integration.waiting import wait_until
 from kokubus_hub import database, models
 from kokubus_hub.bookings import delivery, pushing, reconcile, service
 from kokubus_hub.bookings.wanted import Source, Wanted
+from kokubus_hub.entitlements import keyholders, plans
+from kokubus_hub.entitlements.places import Place
 from kokubus_hub.models import table
 from kokubus_hub.people.guests import Person
 from kokubus_hub.problems import ProblemError
+from kokubus_hub.sites import closures
 
 pytestmark = pytest.mark.slow
 WRITERS = 16
@@ -197,6 +201,57 @@ def test_sixteen_pushes_of_one_booking_make_one(hub: World) -> None:
     assert len(set(at_once(push))) == 1
     assert len(rows(hub.engine, models.Booking)) == 1
     assert len(rows(hub.engine, models.Member)) == 1
+
+
+def test_whoever_gets_a_plan_gets_what_it_is(hub: World) -> None:
+    """At the very moment at which it is made to give less."""
+    members(hub)
+    room, site = Place("dorf", "dorf-desks"), Place("dorf")
+    plan = plans.Plan(id="flex", name="Flex", kind="plan", schedule=None, places=(site, room))
+    with database.writing(hub.engine) as connection:
+        plans.add(connection, plan, NOW)
+
+    def subscribe() -> None:
+        with database.writing(hub.engine) as connection:
+            plans.subscribe(connection, f"m-{1:08x}", "flex", None, None, NOW)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing(hub.engine) as connection:
+            plans.change(connection, "flex", replace(plan, places=(room,)), NOW)
+            late = pool.submit(subscribe)
+            wait_until(lambda: waits_or_is_over(hub, late), "the second to wait for the first")
+        late.result()
+    (right,) = rows(hub.engine, models.Entitlement)
+    assert right["room_id"] == DESKS
+
+
+def test_a_closure_names_who_books_at_that_moment(hub: World) -> None:
+    members(hub)
+    span = {"start": NOW + HOUR_MS, "end": NOW + 9 * HOUR_MS}
+
+    def close() -> None:
+        with database.writing(hub.engine) as connection:
+            closures.make(connection, closures.Wanted(site="dorf", **span), NOW, None)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing(hub.engine) as connection:
+            service.make(connection, wanted(1, 2, 3), NOW)
+            late = pool.submit(close)
+            wait_until(lambda: waits_or_is_over(hub, late), "the closure to wait for the booking")
+        with pytest.raises(ProblemError, match="fall into this time"):
+            late.result()
+    assert rows(hub.engine, models.Closure) == []
+
+
+def test_sixteen_keys_are_three(hub: World) -> None:
+    members(hub)
+
+    def name(number: int) -> None:
+        with database.writing(hub.engine) as connection:
+            keyholders.name(connection, "dorf", 1 + number, NOW)
+
+    assert sum(one is None for one in at_once(name)) == keyholders.MOST
+    assert len(rows(hub.engine, models.Keyholder)) == keyholders.MOST
 
 
 def report(hub: World, device: int, change: int) -> None:

@@ -41,6 +41,7 @@ def name(connection: Connection, site: str, badge: int, now: Instant) -> list[Ro
     """Make a badge a keyholder's; twice changes nothing. ProblemError 404, or 409 for a fourth
     one and for a badge that nobody holds.
     """
+    changes.queue(connection)
     site_id, _ = found(connection, Place(site))
     held = badge_by_id(connection, badge)
     if held.member is None or held.status != "active":

@@ -71,6 +71,7 @@ def add(connection: Connection, plan: Plan, now: Instant) -> Plan:
 
 def change(connection: Connection, slug: str, plan: Plan, now: Instant) -> Plan:
     """Make a plan what is said; whoever has it gets what it gives now. ProblemError 404."""
+    changes.queue(connection)
     row = _by_slug(connection, slug)
     places = [found(connection, place) for place in plan.places]
     values = {"name": plan.name, "kind": plan.kind, "schedule": plan.schedule}
@@ -84,6 +85,7 @@ def change(connection: Connection, slug: str, plan: Plan, now: Instant) -> Plan:
 
 def remove(connection: Connection, slug: str, now: Instant) -> None:
     """Forget a plan nobody has; ProblemError 404, or 409 while somebody has it."""
+    changes.queue(connection)
     row = _by_slug(connection, slug)
     held = select(_SUBSCRIPTION.c.id).where(_SUBSCRIPTION.c.plan_id == row.id).limit(1)
     if connection.execute(held).scalar() is not None:
@@ -127,6 +129,7 @@ def subscribe(
     now: Instant,
 ) -> Held:
     """Give a member a plan, or other dates for it. ProblemError 404."""
+    changes.queue(connection)
     who, what = member_by_slug(connection, member), _by_slug(connection, plan)
     mine = (_SUBSCRIPTION.c.member_id == who.id) & (_SUBSCRIPTION.c.plan_id == what.id)
     known = connection.execute(select(_SUBSCRIPTION.c.id).where(mine)).scalar()
@@ -143,6 +146,7 @@ def subscribe(
 
 def unsubscribe(connection: Connection, member: str, plan: str, now: Instant) -> None:
     """Take a plan from a member, with all it gave. ProblemError 404."""
+    changes.queue(connection)
     who, what = member_by_slug(connection, member), _by_slug(connection, plan)
     mine = (_SUBSCRIPTION.c.member_id == who.id) & (_SUBSCRIPTION.c.plan_id == what.id)
     known = connection.execute(select(_SUBSCRIPTION.c.id).where(mine)).scalar()

@@ -66,6 +66,7 @@ def of_site(connection: Connection, site: str, now: Instant) -> list[Row[Any]]:
 
 def make(connection: Connection, wanted: Wanted, now: Instant, operator: int | None) -> Row[Any]:
     """Close a site. ProblemError 404, 422, and 409 with the bookings hit until ``confirmed``."""
+    changes.queue(connection)  # who books at this moment is hit as well
     site = site_id(connection, wanted.site)
     _check(wanted.start, wanted.end, now)
     hit = hits(connection, site, wanted.start, wanted.end)
