@@ -152,7 +152,7 @@ class Work:
             Step("releasing", Releasing(engine).look, 15_000),
             Step("replay", self._replay, 1_000),
             Step("linger", self._linger, 30_000),
-            Step("sensors", lambda now: sensors.look(engine, now), 300_000),
+            Step("sensors", sensors.Looking(engine).look, sensors.TURN_MS),
             Step("teach", lambda now: calibrating.teach(engine, now), 60_000),
             Step("commands", lambda now: watching.expire_commands(engine, now), 1_000),
             Step("watch", watch.look, 5_000),

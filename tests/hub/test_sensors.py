@@ -70,6 +70,49 @@ def test_looking_again_raises_nothing_again(hub: World) -> None:
     assert len(hub.rows(models.SensorFault)) == 1
 
 
+def test_sensors_are_looked_at_one_by_one_each_in_five_minutes(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A booking on its way to the doors waits for one of them at most."""
+    room = {"site_id": 1, "room_id": HALL, "device_id": 1, "quantity": "light"}
+    for number in range(30):
+        hub.add(models.Sensor, **room, slug=f"light-{number}")
+    judged: list[tuple[int, int]] = []
+    really = sensors._judged
+
+    def judging(connection: Any, sensor: Any, now: int) -> Any:
+        judged.append((now, sensor.id))
+        return really(connection, sensor, now)
+
+    monkeypatch.setattr(sensors, "_judged", judging)
+    looking, every = sensors.Looking(hub.engine), [row["id"] for row in hub.rows(models.Sensor)]
+    for turn in range(300):
+        looking.look(NOW + turn * 1_000)
+    assert judged == [(NOW + turn * 1_000, sensor) for turn, sensor in enumerate(sorted(every))]
+    looking.look(NOW + 300_000)
+    assert judged[-1] == (NOW + 300_000, judged[0][1]), "the next round"
+    for _ in every[1:]:
+        looking.look(NOW + 300_000)
+    looking.look(NOW - 10_000)
+    assert judged[-1] == (NOW - 10_000, judged[0][1]), "a clock set back delays nothing"
+
+
+def test_many_sensors_are_still_looked_at_in_five_minutes(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = {"site_id": 1, "room_id": HALL, "device_id": 1, "quantity": "light"}
+    rows = [room | {"slug": f"light-{number}"} for number in range(500)]
+    with database.writing(hub.engine) as connection:
+        connection.execute(insert(table(models.Sensor)), rows)
+    some: list[int] = []
+    monkeypatch.setattr(sensors, "look", lambda _engine, _now, only: some.append(len(only)))
+    looking = sensors.Looking(hub.engine)
+    for turn in range(300):
+        looking.look(NOW + turn * 1_000)
+    assert sum(some) == len(hub.rows(models.Sensor))
+    assert max(some) <= 4
+
+
 def test_a_device_that_is_just_back_has_no_silent_sensors_yet(hub: World) -> None:
     """It was away for an hour, and what it kept is on its way."""
     say(hub, 2, [0.0, 1.0] * 10, NOW - HOUR_MS)

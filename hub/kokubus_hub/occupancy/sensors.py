@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, case, func, insert, or_, select, update
@@ -15,6 +16,7 @@ from kokubus_hub.models import table
 WEEK_MS = 7 * 24 * HOUR_MS
 BACK_MS = 300_000
 """A device that has just come back tells first what it had kept."""
+ROUND_MS, TURN_MS = 300_000, 1_000
 ALARM = "sensor_faulty"
 SAID = "sensor_silent"
 """The device's own alarm: it knows why a sensor says nothing, so ours would be the same twice."""
@@ -31,12 +33,42 @@ _SENSORS = (
 _STANDING = select(_FAULT).where(_FAULT.c.cleared_at.is_(None))
 
 
-def look(engine: Engine, now: Instant) -> None:
-    """Judge every sensor; raise what is new, clear what is over."""
+class Looking:
+    """Judges every sensor each five minutes, a few a turn.
+
+    A sensor's week is twenty thousand readings: a booking on its way to the doors must not wait
+    until those of all sensors are looked through.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._left: list[int] = []
+        self._share = 0
+        self._begun: Instant = -ROUND_MS
+
+    def look(self, now: Instant) -> None:
+        """Judge the next few; to be called every `TURN_MS`."""
+        if not self._left:
+            if 0 <= now - self._begun < ROUND_MS:
+                return
+            self._begin(now)
+        some, self._left = self._left[: self._share], self._left[self._share :]
+        if some:
+            look(self._engine, now, some)
+
+    def _begin(self, now: Instant) -> None:
+        with reading(self._engine) as connection:
+            self._left = [row.id for row in connection.execute(_SENSORS)]
+        self._begun, self._share = now, -(-len(self._left) * 2 * TURN_MS // ROUND_MS)
+
+
+def look(engine: Engine, now: Instant, only: Sequence[int] | None = None) -> None:
+    """Judge every sensor, or those of these ids; raise what is new, clear what is over."""
+    asked = _SENSORS if only is None else _SENSORS.where(_SENSOR.c.id.in_(only))
     with reading(engine) as connection:
         standing = {row.sensor_id: row for row in connection.execute(_STANDING)}
         named = _named_silent(connection)
-        found = [(row, _judged(connection, row, now)) for row in connection.execute(_SENSORS)]
+        found = [(row, _judged(connection, row, now)) for row in connection.execute(asked)]
     for sensor, fault in found:
         known = standing.get(sensor.id)
         told = f"; {sensor.slug}: " in named.get(sensor.device_id, "")
