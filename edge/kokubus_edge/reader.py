@@ -213,7 +213,7 @@ def monotonic_ms() -> int:
 
 
 class ReaderThread:
-    """Polls a reader about 16 times a second and puts each happening into `put`.
+    """Polls a reader every ``poll_ms`` and puts each happening into `put`.
 
     A reader that stops or starts working is one `Health` each, the first poll's included;
     while it does not work it is tried every 500 ms.
@@ -226,10 +226,12 @@ class ReaderThread:
         *,
         clock: Callable[[], int] = monotonic_ms,
         name: str = "reader",
+        poll_ms: int = POLL_MS,
     ) -> None:
         self._reader = reader
         self._put = put
         self._clock = clock
+        self._poll_ms = poll_ms
         self._stopping = Event()
         self._health: Health | None = None
         self._polled = clock()
@@ -274,7 +276,7 @@ class ReaderThread:
                 self.step()
                 self._polled = self._clock()
                 healthy = self._health is not None and self._health.ok
-                self._stopping.wait((POLL_MS if healthy else RECOVER_MS) / 1000)
+                self._stopping.wait((self._poll_ms if healthy else RECOVER_MS) / 1000)
 
     def _report(self, health: Health) -> None:
         if self._health is None or health.ok != self._health.ok:

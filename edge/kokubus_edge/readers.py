@@ -14,9 +14,17 @@ from kokubus_edge.hid import HidReader, typed_number
 from kokubus_edge.input_device import InputDevice
 from kokubus_edge.keypad import Keypad
 from kokubus_edge.mfrc522 import MfrcPackageBus, RegisterBus
-from kokubus_edge.reader import BadgeReader, Mfrc522Reader
+from kokubus_edge.reader import POLL_MS, BadgeReader, Mfrc522Reader
 from kokubus_edge.spidev_bus import SpidevBus
 from kokubus_edge.wiegand import WiegandReader
+
+TYPED_MS = 15
+"""The kernel keeps 64 events of a keyboard; the quickest type three a millisecond."""
+
+
+def poll_ms(reader: Reader) -> int:
+    """How often a reader is asked."""
+    return TYPED_MS if isinstance(reader, Hid) else POLL_MS
 
 
 def make_reader(reader: Reader, door: Door, factory: Any) -> BadgeReader:

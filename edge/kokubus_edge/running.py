@@ -40,7 +40,7 @@ from kokubus_edge.pin_factory import pin_factory
 from kokubus_edge.policy_file import REMEMBER_MS
 from kokubus_edge.policy_store import PolicyStore
 from kokubus_edge.reader import Code, Misread, ReaderHappening, ReaderThread
-from kokubus_edge.readers import make_reader
+from kokubus_edge.readers import make_reader, poll_ms
 from kokubus_edge.sealing import Sealer
 from kokubus_edge.sensing import Measured, Sensing, tell_crossing
 from kokubus_edge.settings import Settings
@@ -215,7 +215,9 @@ class Running:
                 name = f"{reader.kind} {reader.side}"
                 saw = partial(self._saw, sealer, door.id, reader.side, name)
                 made = make_reader(reader, door, factory)
-                thread = ReaderThread(made, saw, name=f"reader {door.id} {name}")
+                thread = ReaderThread(
+                    made, saw, name=f"reader {door.id} {name}", poll_ms=poll_ms(reader)
+                )
                 self._readers[f"{door.id} {name}"] = thread
                 self._stack.callback(thread.stop)
                 thread.start()

@@ -1,18 +1,22 @@
 from queue import SimpleQueue
+from threading import Event
 
 import pytest
 
 from kokubus.credential import Credential
+from kokubus.site import Hid, Mfrc522
 from kokubus_edge.emulator import Card, Mfrc522Chip, installed
 from kokubus_edge.health import Health
 from kokubus_edge.mfrc522 import MfrcPackageBus, ReaderDownError
 from kokubus_edge.reader import (
+    POLL_MS,
     BadgeReader,
     Mfrc522Reader,
     ReaderHappening,
     ReaderThread,
     ScriptedReader,
 )
+from kokubus_edge.readers import poll_ms
 
 BADGE = "04A3C6CAE26180"
 
@@ -55,6 +59,28 @@ def test_health_is_reported_when_it_changes() -> None:
     reader.recover()
     thread.step()
     assert inbox == [WORKS, Health(ok=False, problem="cable cut"), WORKS]
+
+
+class Once(Event):
+    """Lets a thread run one turn, and keeps how long it would have waited."""
+
+    waited: float | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited = timeout
+        self.set()
+        return True
+
+
+def test_a_reader_is_asked_as_often_as_it_needs() -> None:
+    """A keyboard's events are lost beyond 64: three a key stroke, one a millisecond at most."""
+    typing = Hid(kind="hid", path="/dev/input/by-id/usb-reader")
+    assert 3 * poll_ms(typing) < 64
+    assert poll_ms(Mfrc522(kind="mfrc522")) == POLL_MS
+    thread = ReaderThread(ScriptedReader(), [].append, poll_ms=15)
+    thread._stopping = pause = Once()
+    thread._run()
+    assert pause.waited == 0.015
 
 
 def test_a_fault_of_the_reader_is_not_silence() -> None:
