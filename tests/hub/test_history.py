@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from tests.hub.intake_world import CO2, HALL, NOW, World, world
 
 from kokubus.messages import Side
@@ -50,6 +50,15 @@ def put_right(hub: World) -> None:
     for room in rooms:
         with database.writing(hub.engine) as connection:
             replay.replay(connection, room, hub.now)
+
+
+def test_silent_rooms_are_found_without_reading_years_of_estimates(hub: World) -> None:
+    asked = str(history._BELIEFS.compile(hub.engine, compile_kwargs={"literal_binds": True}))
+    with database.reading(hub.engine) as connection:
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {asked}")).all()
+    of_estimates = [row.detail for row in plan if "estimate" in row.detail]
+    assert of_estimates
+    assert all(detail.startswith("SEARCH estimate") for detail in of_estimates)
 
 
 def test_an_estimate_is_what_the_belief_was_at_its_mark(hub: World) -> None:

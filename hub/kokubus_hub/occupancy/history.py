@@ -27,10 +27,16 @@ PATIENCE_MS = 60_000
 """How long a mark waits for evidence before it is written as one at which nothing happened."""
 
 _BELIEF, _ESTIMATE = table(models.Belief), table(models.Estimate)
-_LAST = select(_ESTIMATE.c.room_id, func.max(_ESTIMATE.c.at).label("at")).group_by(
-    _ESTIMATE.c.room_id
+_LAST = (
+    select(func.max(_ESTIMATE.c.at))
+    .where(_ESTIMATE.c.room_id == _BELIEF.c.room_id)
+    .correlate(_BELIEF)
+    .scalar_subquery()
 )
-_BELIEFS = select(_BELIEF.c.room_id, _BELIEF.c.at).where(_BELIEF.c.dirty_since.is_(None))
+_BELIEFS = select(_BELIEF.c.room_id, _BELIEF.c.at, _LAST.label("written")).where(
+    _BELIEF.c.dirty_since.is_(None)
+)
+"""Each room's last estimate is looked up in the index: grouped, years of all would be read."""
 _STATE = select(_BELIEF.c.state, _BELIEF.c.at)
 
 EstimateRow = dict[str, Any]
@@ -88,12 +94,11 @@ def _is_past(connection: Connection, room: int, since: Instant) -> bool:
 
 def silent_rooms(connection: Connection, now: Instant) -> list[int]:
     """Ids of the rooms that have a mark behind them at which nothing happened."""
-    written = {row.room_id: row.at for row in connection.execute(_LAST)}
     end = now - PATIENCE_MS
     return [
         row.room_id
         for row in connection.execute(_BELIEFS)
-        if marks(max(row.at, written.get(row.room_id, -1) + 1), end)
+        if marks(max(row.at, -1 if row.written is None else row.written + 1), end)
     ]
 
 
