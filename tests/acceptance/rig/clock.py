@@ -18,6 +18,9 @@ from kokubus.messages import Instant
 from kokubus_edge.clock import DeviceClock, Machine, boot_ms, wall_ms
 from kokubus_edge.rtc import Rtc, RtcState
 
+KEEPALIVE = "KOKUBUS_LAB_KEEPALIVE_S"
+"""The environment's word for how often an agent gives a sign of life, in whole seconds."""
+
 
 class _Lab:
     def __init__(self, folder: Path, told: dict[str, Any]) -> None:

@@ -10,22 +10,24 @@ with more requests understood at its control socket::
 
 ``put`` leaves cards in the field of the emulated chip until ``take``; a damaged one answers with
 a check byte (BCC) that is wrong. ``burst`` are sightings of a `ScriptedReader`, one poll's worth.
-``pass`` lets hours go by in a moment, where the agent began with a ``lab-hours.json``.
+``pass`` lets hours go by in a moment, where the agent began with a ``lab-hours.json``. How often
+it gives a sign of life (`kokubus_edge.link.KEEPALIVE_S`) may stand in the environment.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest.mock import patch
 
 from pydantic import BaseModel
-from tests.acceptance.rig.clock import Hours, lab_clock
+from tests.acceptance.rig.clock import KEEPALIVE, Hours, lab_clock
 
 from kokubus.credential import Credential
 from kokubus.messages import Side
-from kokubus_edge import cli, readers, running
+from kokubus_edge import cli, link, readers, running
 from kokubus_edge.emulator import Card
 from kokubus_edge.reader import Mfrc522Reader, ScriptedReader
 from kokubus_edge.simulate import control, site
@@ -112,6 +114,7 @@ def main(argv: Sequence[str]) -> int:
         patch.object(readers, "Mfrc522Reader", _Reader),
         patch.object(running, "DeviceClock", lab_clock),
         patch.object(site, "SLACK_S", _SLACK_S),
+        patch.object(link, "KEEPALIVE_S", int(os.environ.get(KEEPALIVE, link.KEEPALIVE_S))),
     ):
         return cli.main(argv)
 
