@@ -13,9 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Engine
 from tests.hub.intake_world import BACK, UID, World, furnish
 from tests.hub.intake_world import world as on_sqlite
-from tests.integration.pg_server import emptied
+from tests.integration.pg_server import copied
 
 from kokubus import access, credential
 from kokubus.credential import Credential
@@ -24,6 +25,7 @@ from kokubus.messages import Side
 from kokubus.policy import content_of
 from kokubus.rights import Policy
 from kokubus_hub import database, models, policies
+from kokubus_hub.keys import Keyring
 from kokubus_hub.policies import Known
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -82,6 +84,10 @@ def house(name: str, folder: Path, server: Callable[[], Path]) -> Iterator[House
         with on_sqlite(folder) as hub:
             yield House(hub)
         return
-    with emptied(server()) as engine:
-        database.migrate(engine)
-        yield House(furnish(engine))
+    with copied(server(), _furnished) as engine:
+        yield House(World(engine, Keyring.create(folder / "keys")))
+
+
+def _furnished(engine: Engine) -> None:
+    database.migrate(engine)
+    furnish(engine)
