@@ -274,7 +274,7 @@ def test_a_redirect_into_a_private_network_is_refused(following: Following) -> N
 
 
 PRIVATE = """127.0.0.1 10.1.2.3 192.168.0.1 169.254.169.254 100.64.0.1 0.0.0.0 ::1 fe80::1%eth0
-fd00::1 ::ffff:10.0.0.1 2002:0a00:0001:: 224.0.0.1 ::"""
+fd00::1 ::ffff:10.0.0.1 2002:0a00:0001:: 64:ff9b::a00:1 224.0.0.1 ::"""
 
 
 @pytest.mark.parametrize("number", PRIVATE.split())
@@ -282,6 +282,7 @@ def test_numbers_that_are_not_public(number: str) -> None:
     assert not fetch._public(number)
     assert fetch._public("93.184.215.14")
     assert fetch._public("2606:2800:220:1::1")
+    assert fetch._public("64:ff9b::5db8:d70e")
 
 
 def test_following_no_longer_leaves_the_bookings(following: Following) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -22,6 +22,7 @@ from kokubus_hub.imports.problems import ImportFileError, Problem
 TIMEOUT_S = 10.0
 TOTAL_S = 30.0
 _CHUNK = 64 * 1024
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +151,15 @@ def _connect(
     return socket.create_connection((numbers[0], port), timeout)
 
 
+def _translated(address: IPv6Address) -> IPv4Address | None:
+    """What a translator of the network would go on to (RFC 6052, 2.1)."""
+    return IPv4Address(address.packed[-4:]) if address in _NAT64 else None
+
+
 def _public(number: str) -> bool:
     address = ip_address(number.partition("%")[0])
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        address = inner or address
+        address = address.ipv4_mapped or address.sixtofour or _translated(address) or address
     return address.is_global and not address.is_multicast
 
 
