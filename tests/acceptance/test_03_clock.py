@@ -96,9 +96,7 @@ def test_the_hub_tells_the_time_and_bookings_open_again(network: Network) -> Non
     assert agent.tap(FRONT, BOOKED)["reason"] == "clock_untrusted"
     agent.wire.restore()
     wait_until(lambda: agent.process.said("time_told"), "the hub's signed time")
-    downs = agent.process.said("link_down")
-    agent.wire.cut()
-    wait_until(lambda: agent.process.said("link_down") > downs, "the door to notice")
+    agent.cut_off()
     answer = agent.tap(FRONT, BOOKED)
     assert (answer["by"], answer["granted"], answer["reason"]) == ("edge", True, "booked")
 

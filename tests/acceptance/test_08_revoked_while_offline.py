@@ -30,7 +30,7 @@ def known(network: Network) -> Person:
 def test_within_the_policys_age_granted_then_flagged_and_alarmed(network: Network) -> None:
     agent, village = network.agents[FIRST], network.village
     person = known(network)
-    agent.wire.cut()
+    agent.cut_off()
     village.block(person)
     answer = agent.tap(FRONT, UID)
     assert (answer["by"], answer["granted"], answer["reason"]) == ("edge", True, "booked")
@@ -51,7 +51,7 @@ def test_beyond_it_denied_but_for_keyholders_who_are_alarmed(network: Network) -
     """The half of case 4 about a policy that is past its expiry, too."""
     agent, village = network.agents[FIRST], network.village
     known(network)
-    agent.wire.cut()
+    agent.cut_off()
     agent.process.stop()
     agent.age_policy(hours=71.9)
     agent.start(linked=False)
@@ -84,8 +84,6 @@ def test_online_it_takes_effect_at_once_also_for_the_doors_own_policy(network: N
     assert agent.tap(FRONT, UID)["reason"] == "badge_blocked"
     wait_until(lambda: len(village.rows(models.Policy)) > before, "the policy without the badge")
     wait_until(lambda: network._stored(FIRST), "the door to store it")
-    downs = agent.process.said("link_down")
-    agent.wire.cut()
-    wait_until(lambda: agent.process.said("link_down") > downs, "the door to notice")
+    agent.cut_off()
     answer = agent.tap(FRONT, UID)
     assert (answer["by"], answer["granted"], answer["reason"]) == ("edge", False, "badge_blocked")

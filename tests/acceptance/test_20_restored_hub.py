@@ -33,7 +33,7 @@ def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     wait_until(lambda: village.rows(models.Enforcement, tap=lost), "the second tap's word")
     wait_until(agent.receipted, "all of it to be receipted")
     held = village.rows(models.Policy)[-1]
-    agent.wire.cut()
+    agent.cut_off()
     unsent = agent.tap(FRONT, OLD)["tap"]
 
     network.restore(backup)
@@ -42,9 +42,7 @@ def test_doors_take_its_next_policy_and_no_fact_is_doubled(
     village.member(LATER)
     network.work.start()
     wait_until(lambda: accepted(network, held), "the door to take the restored hub's policy")
-    downs = agent.process.said("link_down")
-    agent.wire.cut()
-    wait_until(lambda: agent.process.said("link_down") > downs, "the door to notice")
+    agent.cut_off()
     assert agent.tap(FRONT, LATER)["granted"]
     assert agent.tap(FRONT, SINCE[0])["reason"] == "badge_unknown"
     taps = [row.tap for row in village.rows(models.AccessEvent)]

@@ -102,6 +102,12 @@ class Agent:
         """What its computer's clocks say from its next start on: see `rig.clock`."""
         (self.data / "lab-clock.json").write_text(json.dumps(clock), "utf-8")
 
+    def cut_off(self) -> None:
+        """Its network is gone, and it has noticed: from now on its doors decide at once."""
+        downs = self.process.said("link_down")
+        self.wire.cut()
+        wait_until(lambda: self.process.said("link_down") > downs, f"{self.device} to notice")
+
     def set_hours(self, *, behind: int = 0) -> None:
         """Before its first start: hours pass for it when asked to; it begins so many behind."""
         self.data.mkdir(exist_ok=True)
