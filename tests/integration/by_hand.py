@@ -41,7 +41,7 @@ _PATH = re.compile(r"(?<![\w.:/-])/[a-z][\w./-]*")
 _GIVEN = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-GRACE_S = 30
+GRACE_S = 60
 STOP = {"postgres": signal.SIGINT}
 """The image's own STOPSIGNAL, where it is not SIGTERM."""
 

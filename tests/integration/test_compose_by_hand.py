@@ -25,12 +25,12 @@ DEVICE, DOOR, ROOM = "ettmannsweiler-1", "ettmannsweiler-front", "ettmannsweiler
 UID = "04A3C6CAE26180"
 WHO = "ahorn@example.org"
 _DEVICE, _EVENT = table(models.Device), table(models.AccessEvent)
-_ENFORCED, _MEMBER, _POLICY = (
+_ENFORCED, _MEMBER, _POLICY, _OWED = (
     table(models.Enforcement),
     table(models.Member),
     table(models.Policy),
+    table(models.BookingDelivery),
 )
-pytestmark = pytest.mark.timeout(400)  # the first test starts a dozen programs
 ONCE = [name for name, service in SERVICES.items() if service.get("restart") == "no"]
 LASTING = [name for name in SERVICES if name not in {*ONCE, *STOOD_IN_FOR, *LEFT_OUT}]
 
@@ -76,6 +76,13 @@ def confirmed(stack: Stack) -> bool:
         policy = connection.execute(newest).first()
     held = device(stack)
     return policy is not None and policy == (held.applied_sha256, held.applied_n)
+
+
+def on_the_door(stack: Stack) -> bool:
+    """Whether each door on the way has confirmed the booking."""
+    with looking(stack) as connection:
+        states = set(connection.execute(select(_OWED.c.state)).scalars())
+    return states == {"on_the_door"}
 
 
 def tap(stack: Stack) -> dict[str, Any]:
@@ -127,6 +134,7 @@ def test_what_is_done_once_may_be_done_again(stack: Stack, name: str) -> None:
 def test_a_booked_badge_opens_the_door(stack: Stack) -> None:
     enrol_somebody(stack)
     wait_until(lambda: device(stack).online, "the door to be heard of")
+    wait_until(lambda: on_the_door(stack), "the booking to be on the door")
     wait_until(lambda: confirmed(stack), "the door to confirm its policy")
 
     def decided_by_the_hub() -> bool:
@@ -167,7 +175,7 @@ def test_a_revoked_door_is_cut(stack: Stack) -> None:
     wait_until(lambda: device(stack).online, "the door to be heard of")
     assert f"{DEVICE}: cut" in stack.once("serve", "hub", "device", "revoke", DEVICE)
     wait_until(lambda: "link_down" in stack.log("agent"), "the door to notice")
-    assert not device(stack).online
+    wait_until(lambda: not device(stack).online, "the hub to hear that it is gone")
     stack.once("enrol", *SERVICES["enrol"]["command"], "--again")
     stack.restart("agent")
     wait_until(lambda: device(stack).online, "the door to be back")
