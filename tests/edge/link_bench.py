@@ -126,4 +126,4 @@ def linked(
             wait_for(agent.ups, "the first connection")
         yield link
     finally:
-        assert link.close()
+        assert link.close(PATIENCE_S)

@@ -108,9 +108,10 @@ def reading(number: int) -> SensorsRead:
 def bench(path: Path, **sizes: int) -> Iterator[Bench]:
     made = Bench(path, **sizes)
     try:
+        wait_for(made.spool._opened.is_set, "the file to be looked at")
         yield made
     finally:
-        assert made.spool.close()
+        assert made.spool.close(PATIENCE_S)
 
 
 def rows(path: Path, sql: str) -> list[Any]:

@@ -27,7 +27,7 @@ def test_a_door_connects_by_websockets(tmp_path: Path) -> None:
         link = Link(broker, receive=lambda *_: None, tell=told.put, now=lambda: 1)
         link.start()
         try:
-            assert isinstance(told.get(timeout=30), LinkUp)
+            assert isinstance(told.get(timeout=60), LinkUp)
             assert link.send("kokubus/v1/dorf-1/up/status", b"{}")
         finally:
-            assert link.close()
+            assert link.close(60)
