@@ -12,20 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.orm import Session
 
-from kokubus_hub import changes, rights_history
+from kokubus_hub import changes
 
 BUSY_MS = 5_000
 _MIGRATING = 0x6B6F6B75
 """Names the lock that one migration at a time holds."""
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def engine(url: str, *, busy_ms: int = BUSY_MS) -> Engine:
@@ -83,29 +78,12 @@ def session_reading(engine: Engine) -> Iterator[Session]:
 
 def migrate(engine: Engine) -> None:
     """Bring the database's tables to this release's; does nothing if they are."""
+    from kokubus_hub import migrating  # noqa: PLC0415 - Alembic stays out of the hub's own processes
+
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":  # SQLite's write lock is held already
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-        config = alembic_config(connection)
-        if _is_current(connection, config):
-            return
-        rights_history.remove(connection)  # SQLite alters no table that a trigger speaks of
-        command.upgrade(config, "head")
-        rights_history.install(connection)
-
-
-def _is_current(connection: Connection, config: Config) -> bool:
-    held = MigrationContext.configure(connection).get_current_revision()
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    return held == newest and rights_history.installed(connection)
-
-
-def alembic_config(connection: Connection) -> Config:
-    """Alembic's configuration for our migrations on this connection."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+        migrating.upgrade(connection)
 
 
 def _with_driver(url: str) -> str:

@@ -129,3 +129,17 @@ def test_a_role_that_will_not_end_is_killed(tmp_path: Path) -> None:
 def test_a_hub_that_was_never_set_up_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(KokubusError, match="kokubus hub init"):
         run.serve(Settings(data_dir=tmp_path))
+
+
+def test_no_role_carries_what_only_some_commands_need() -> None:
+    """Twenty megabytes that every hub would hold, whether it has an InfluxDB or not."""
+    code = (
+        "import sys; from importlib import import_module; from kokubus_hub.run import ROLES\n"
+        "for module in ROLES.values(): import_module(module)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert "fastapi" in loaded.stdout.split()
+    assert not {"alembic", "grafana_api", "influxdb_client"} & set(loaded.stdout.split())

@@ -1,4 +1,4 @@
-"""How far the projection is."""
+"""How far the projection is, told without its client: each role of the hub loads this."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, func, select
 
+from kokubus_hub import models
 from kokubus_hub.metrics import refused
 from kokubus_hub.metrics.points import SOURCES
-from kokubus_hub.metrics.projector import cursor
-from kokubus_hub.models import Base
+from kokubus_hub.models import Base, table
+
+_CURSOR = table(models.MetricCursor)
+
+
+def cursor(connection: Connection, name: str) -> int:
+    """Up to which id a source has been projected."""
+    query = select(_CURSOR.c.last_id).where(_CURSOR.c.name == name)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def behind(connection: Connection) -> dict[str, int]:

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from kokubus.messages import Instant
 from kokubus_hub import models, places
@@ -27,6 +27,7 @@ from kokubus_hub.metrics.condensing import CONDENSED, Condensed, Usual
 from kokubus_hub.metrics.influx import Keep, Write
 from kokubus_hub.metrics.lines import SPOILT, made
 from kokubus_hub.metrics.points import BATCH, SOURCES, Memo, Source, Standing, devices, sampled
+from kokubus_hub.metrics.progress import cursor
 from kokubus_hub.metrics.settling import Settling
 from kokubus_hub.models import table
 from kokubus_hub.settings import Settings
@@ -193,12 +194,6 @@ def rebuild(engine: Engine, settings: Settings, now: Instant) -> int:
             refused.forget_all(connection)
             connection.execute(update(_CURSOR).values(last_id=0))
         return Projector(engine, write, keep_days=settings.influx_keep_days).turn(now)
-
-
-def cursor(connection: Connection, name: str) -> int:
-    """Up to which id a source has been projected."""
-    query = select(_CURSOR.c.last_id).where(_CURSOR.c.name == name)
-    return int(connection.execute(query).scalar() or 0)
 
 
 def _loop(projector: Projector, now: Callable[[], Instant], stop: Event) -> None:

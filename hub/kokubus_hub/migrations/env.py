@@ -1,4 +1,4 @@
-"""Runs migrations on the connection `kokubus_hub.database.alembic_config` was given."""
+"""Runs migrations on the connection `kokubus_hub.migrating` was given."""
 
 from __future__ import annotations
 
