@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 import pkgutil
 import sys
+
+import structlog
 
 import benchmarks
 
@@ -28,12 +31,21 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     if unknown := set(given.name) - set(there := names()):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(there)}")
+    _only_figures()
     met = True
     for name in given.name or there:
         for metric in importlib.import_module(f"benchmarks.{name}").run(given.quick):
             print(json.dumps(metric), flush=True)
             met = met and metric["ok"]
     return 0 if met else 1
+
+
+def _only_figures() -> None:
+    """What the doors and hubs of a bench log of themselves is none; an error goes beside them."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 if __name__ == "__main__":
