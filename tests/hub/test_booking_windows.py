@@ -84,6 +84,8 @@ def model_weekly(day: date, minute: int, count: int, left_out: set[int]) -> list
 @given(DAYS, MINUTES, st.integers(1, 600), st.integers(1, 8), st.sets(st.integers(0, 7)))
 @example(date(2026, 10, 18), 150, 60, 3, set())
 @example(date(2027, 3, 21), 150, 60, 3, set())
+@example(date(2026, 10, 25), 120, 60, 2, set())
+@example(date(2026, 10, 25), 170, 20, 1, set())
 def test_a_series_week_by_week(
     day: date, minute: int, length: int, count: int, left_out: set[int]
 ) -> None:

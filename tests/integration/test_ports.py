@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import randrange
 
 import pytest
 
@@ -35,10 +36,13 @@ def another_suite(few: range, count: int) -> Iterator[list[int]]:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> range:
-    """Six ports nobody uses; who asks here has to choose among them."""
+    """Six ports nobody uses; who asks here has to choose among them.
+
+    No other suite at work may be given one of them meanwhile: they are below all it chooses from.
+    """
     candidates = range(0)
     while not candidates or not all(map(ports._unused, candidates)):
-        first = 1 + ports.free_port()
+        first = randrange(10_000, ports._BELOW_EPHEMERAL.start - 6)
         candidates = range(first, first + 6)
     monkeypatch.setattr(ports, "_BELOW_EPHEMERAL", candidates)
     return candidates

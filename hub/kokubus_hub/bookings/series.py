@@ -101,7 +101,11 @@ def _event(wanted: Wanted, repeat: Repeat, rule: Any, zone: ZoneInfo) -> icalend
     event.add("uid", "series")
     first, last = _bounds(wanted, zone)
     event.add("dtstart", first)
-    event.add("dtend", last)
+    if wanted.span and last <= first:
+        # within the hour that comes twice: the wall's clock says that it ends before it begins
+        event.add("duration", wanted.span[1] - wanted.span[0])
+    else:
+        event.add("dtend", last)
     if rule is not None:
         event["RRULE"] = rule
     for name, times in (("rdate", repeat.rdate), ("exdate", repeat.exdate)):
