@@ -14,13 +14,12 @@ from tests.hub.policy_world import World, world
 
 from kokubus_hub import database, models
 from kokubus_hub.models import table
-from kokubus_hub.reports import release, service
+from kokubus_hub.reports import service
 from kokubus_hub.reports.privacy import Part, partition
 from kokubus_hub.reports.service import Report, Scope
 from kokubus_hub.settings import Settings
 
 MONDAY = date(2026, 9, 7)
-LATER = busy.at(date(2026, 12, 1))
 BLOCK, PLACEMENT = table(models.ReportBlock), table(models.Placement)
 
 
@@ -28,11 +27,6 @@ BLOCK, PLACEMENT = table(models.ReportBlock), table(models.Placement)
 def hub(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path) as made:
         yield made
-
-
-def release_all(hub: World, now: int = LATER) -> None:
-    while release.release_next(hub.engine, now):
-        pass
 
 
 def blocks(hub: World) -> list[Any]:
@@ -56,7 +50,7 @@ def test_who_booked_and_stayed_away_hides_nobody(hub: World) -> None:
     for day in busy.weekdays(MONDAY, 1):
         where.day(day, known[:1], missing=known[1:])
     where.write()
-    release_all(hub)
+    busy.release_all(hub)
     assert [row.figures for row in blocks(hub)] == [None, None]
     totals = report(hub, Scope.PLACEMENTS, stop).totals
     assert (totals["person_hours"].value, totals["visits"].value) == (None, None)
@@ -80,7 +74,7 @@ def test_a_placement_put_right_cuts_no_week_twice(hub: World) -> None:
     for number, day in enumerate(busy.weekdays(MONDAY, 3)):
         where.day(day, known[number % 3 : number % 3 + (2 if number % 5 == 0 else 6)])
     where.write()
-    release_all(hub)
+    busy.release_all(hub)
     before = [(row.start, row.end) for row in blocks(hub) if row.level != "stay"]
     assert before == [(busy.at(after(week)), busy.at(after(week + 1))) for week in range(3)]
     later = busy.at(MONDAY + timedelta(days=1))
@@ -91,7 +85,7 @@ def test_a_placement_put_right_cuts_no_week_twice(hub: World) -> None:
         connection.execute(update(PLACEMENT).where(moved).values(end=split))
     town = busy.town(hub, "herrenalb")
     busy.stands(hub, where, town, after(1) + timedelta(days=2), after(4))
-    release_all(hub)
+    busy.release_all(hub)
     told = [(row.start, row.end) for row in blocks(hub) if row.level != "stay"]
     assert told == [*before, (busy.at(after(3)), busy.at(after(4)))]
 
@@ -107,7 +101,7 @@ def test_who_stays_alone_every_monday_evening_is_in_no_heat_map(hub: World) -> N
         for same in zip(*_by_day(where.rows[models.Estimate]), strict=True)
     ]
     where.write()
-    release_all(hub)
+    busy.release_all(hub)
     heat = report(hub, Scope.PLACEMENTS, stop).heat
     assert heat is not None
     assert [heat[0][hour] for hour in (10, 17, 18, 19)] == [4, None, None, None]
@@ -134,6 +128,6 @@ def test_a_sensor_that_is_known_to_be_bad_makes_no_bad_air(hub: World) -> None:
     where.write()
     monday = {"sensor_id": where.sensor, "kind": "stuck", "found_at": busy.at(MONDAY, 12)}
     hub.add(models.SensorFault, **monday, cleared_at=busy.at(MONDAY, 15))
-    release_all(hub)
+    busy.release_all(hub)
     totals = report(hub, Scope.PLACEMENTS, stop).totals
     assert totals["bad_air_hours"].value == 3 + 1, "nine to twelve, and from three to four"

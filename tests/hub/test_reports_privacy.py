@@ -20,7 +20,7 @@ from tests.hub.policy_world import World, world
 from kokubus_hub import database, models
 from kokubus_hub.i18n import words
 from kokubus_hub.models import table
-from kokubus_hub.reports import release, service
+from kokubus_hub.reports import service
 from kokubus_hub.reports.privacy import K, Level, Part, level_of, partition, rounded
 from kokubus_hub.reports.schemas import table_of
 from kokubus_hub.reports.service import Report, Scope
@@ -28,7 +28,6 @@ from kokubus_hub.settings import Settings
 
 MONDAY = date(2026, 9, 7)
 DAY_MS = 86_400_000
-LATER = busy.at(date(2026, 12, 1))
 BLOCK = table(models.ReportBlock)
 groups = st.lists(st.frozensets(st.integers(0, 30), max_size=9), min_size=1, max_size=6)
 
@@ -37,11 +36,6 @@ groups = st.lists(st.frozensets(st.integers(0, 30), max_size=9), min_size=1, max
 def hub(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path) as made:
         yield made
-
-
-def release_all(hub: World, now: int = LATER) -> None:
-    while release.release_next(hub.engine, now):
-        pass
 
 
 def blocks(hub: World) -> list[Any]:
@@ -105,7 +99,7 @@ def four_desks(hub: World, people: int = 9) -> int:
 @pytest.mark.slow
 def test_a_stop_of_four_desks_is_told_as_a_whole_rather_than_not_at_all(hub: World) -> None:
     stop = four_desks(hub)
-    release_all(hub)
+    busy.release_all(hub)
     told = [(row.level, row.figures is not None) for row in blocks(hub)]
     assert told == [("week", False), ("stay", True), *[("week", False)] * 4]
     found = report(hub, Scope.PLACEMENTS, stop)
@@ -121,7 +115,7 @@ def test_a_stop_of_four_desks_is_told_as_a_whole_rather_than_not_at_all(hub: Wor
 
 def test_a_stop_of_too_few_people_tells_nothing(hub: World) -> None:
     stop = four_desks(hub, people=4)
-    release_all(hub)
+    busy.release_all(hub)
     found = report(hub, Scope.PLACEMENTS, stop)
     assert all(value.value is None for value in found.totals.values())
     assert (found.heat, found.commuting, found.stops) == (None, None, [])
@@ -149,7 +143,7 @@ def furnish(hub: World) -> None:
         busy.stands(hub, building, towns[number], MONDAY, None)
         most = (11, 2)[number]
         busy.use(building, busy.weekdays(MONDAY, 9), known[: most + 1], 2 + number, most)
-    release_all(hub)
+    busy.release_all(hub)
 
 
 def truth(hub: World, site: int, start: int, end: int) -> set[int]:
@@ -252,10 +246,10 @@ def test_a_later_export_says_the_same_of_what_was_told(hub: World) -> None:
         connection.execute(update(table(models.AccessEvent)).values(member_id=None))
         connection.execute(delete(table(models.Booking)))
         connection.execute(update(table(models.Estimate)).values(mean=9.0))
-    release_all(hub)
+    busy.release_all(hub)
     assert tables(hub) == before
     week = 7 * DAY_MS
-    release_all(hub, LATER + 5 * week)
+    busy.release_all(hub, busy.LATER + 5 * week)
     after = {row.id: row for row in blocks(hub)}
     assert all(after[key] == row for key, row in told.items())
 
@@ -268,12 +262,12 @@ def test_exports_week_by_week_differ_by_whole_told_stretches(hub: World) -> None
     busy.use(where, busy.weekdays(MONDAY, 6), busy.members(hub, 9), 5, 8)
     last: set[str] = set()
     for day in range(0, 60, 3):
-        release_all(hub, busy.at(MONDAY + timedelta(days=day), 12))
+        busy.release_all(hub, busy.at(MONDAY + timedelta(days=day), 12))
         rows = csv.reader(io.StringIO(table_of(report(hub, Scope.SITES, "haus"), words("en"))))
         cells = {",".join(row) for row in rows if row[0] != "total"}
         assert last <= cells, "nothing that was told changes or goes away"
         last = cells
-    release_all(hub)
+    busy.release_all(hub)
     assert len(last) > 10
 
 
